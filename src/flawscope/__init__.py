@@ -1,0 +1,1 @@
+"""flawscope finds, measures and grades cracks and surface defects in photographs."""
