@@ -1,0 +1,260 @@
+"""The one model of a training run: a recipe, ``--set``, the docs and ``config.toml`` all speak it.
+
+Every field says its unit and range; unknown keys are refused with the nearest known one. This module imports
+no torch, so that recipes can be listed and checked where torch is not installed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from flawscope.training.augment_config import AugmentConfig
+
+Options = dict[str, Any]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ModelConfig(Section):
+    """Which network is trained."""
+
+    name: str = Field("unet", description="Name in flawscope.models.MODELS.")
+    options: Options = Field(
+        default_factory=dict, description="Options of that network, e.g. width, depth, encoder."
+    )
+    head: Literal["sigmoid", "softmax"] = Field(
+        "sigmoid",
+        description="sigmoid: one channel a foreground class; softmax: background and classes exclude each other.",
+    )
+
+
+class InputConfig(Section):
+    """How a photograph becomes the network's input; copied into the bundle's manifest."""
+
+    mode: Literal["tile", "resize"] = Field(
+        "tile", description="tile: at native size, in tiles; resize: whole."
+    )
+    channels: Literal["rgb", "grey", "grey3"] = Field(
+        "rgb", description="rgb; grey: one channel; grey3: grey, three times."
+    )
+    mean: tuple[float, ...] = Field(
+        (0.485, 0.456, 0.406), description="Subtracted from each channel on 0..1; one value a channel."
+    )
+    std: tuple[float, ...] = Field(
+        (0.229, 0.224, 0.225), description="Divides each channel on 0..1; above 0; one value a channel."
+    )
+    size_hw: tuple[int, int] | None = Field(
+        None, description="Mode resize: height and width in px that every image is resized to."
+    )
+    factor: float | None = Field(None, gt=0, le=8, description="Mode resize: factor on both sides, 0..8.")
+    tile_px: int = Field(512, ge=32, le=8192, description="Mode tile: edge of a tile in px, 32..8192.")
+    halo_px: int = Field(
+        32, ge=0, le=2048, description="Mode tile: px on each side of a tile that only give context, 0..2048."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> InputConfig:
+        wanted = 1 if self.channels == "grey" else 3
+        if len(self.mean) != wanted or len(self.std) != wanted:
+            raise ValueError(f"mean and std need {wanted} values for channels = {self.channels!r}")
+        if min(self.std) <= 0:
+            raise ValueError("std must be above 0")
+        if self.mode == "resize" and (self.size_hw is None) == (self.factor is None):
+            raise ValueError("mode = 'resize' needs either size_hw or factor")
+        if self.mode == "tile" and 2 * self.halo_px >= self.tile_px:
+            raise ValueError("halo_px must be below half of tile_px")
+        return self
+
+    @property
+    def channel_count(self) -> int:
+        """Channels that the network sees."""
+        return 1 if self.channels == "grey" else 3
+
+
+class SynthConfig(Section):
+    """Procedural images: alone (no --data needed) or besides the real ones."""
+
+    kind: Literal["concrete"] = Field("concrete", description="Which generator.")
+    images: int = Field(0, ge=0, description="Images in the pool; 0 = no synthetic images.")
+    validation_images: int = Field(
+        0, ge=0, description="Synthetic images for validation, with seeds of their own; needed without --data."
+    )
+    size_hw: tuple[int, int] = Field((512, 512), description="Height and width of each in px.")
+    renew: float = Field(
+        0.0, ge=0, le=1, description="Share of the pool that is drawn anew each epoch, 0..1 (0 = fixed pool)."
+    )
+    options: Options = Field(default_factory=dict, description="Options of the generator.")
+    cache_dir: str = Field(
+        "", description="Folder that keeps rendered images between runs; empty = memory only."
+    )
+
+
+class DataConfig(Section):
+    """What the network is shown, and how often."""
+
+    crop_px: int = Field(256, ge=0, le=4096, description="Edge of a training crop in px; 0 = whole images.")
+    crops_per_image: int = Field(4, ge=1, le=4096, description="Crops of each image in one epoch.")
+    positive_share: float = Field(
+        0.5, ge=0, le=1, description="Share of crops laid around a random positive pixel, 0..1."
+    )
+    cache_mb: int = Field(
+        2048, ge=0, description="Decoded images and masks kept in memory, in MiB; the rest are read again."
+    )
+    balance_sources: bool = Field(
+        False, description="Same number of crops from each source set (small sets are seen more often)."
+    )
+    synth: SynthConfig = Field(default_factory=SynthConfig, description="Procedural images.")
+
+
+class LossTerm(Section):
+    """One term of the loss; the terms are summed."""
+
+    name: str = Field(description="Name in flawscope.training.losses.LOSSES.")
+    weight: float = Field(1.0, gt=0, description="Factor of this term, above 0.")
+    options: Options = Field(default_factory=dict, description="Options of that loss, e.g. alpha, gamma.")
+
+
+class LossConfig(Section):
+    """What is minimised: a weighted sum of terms."""
+
+    terms: tuple[LossTerm, ...] = Field(
+        (LossTerm(name="bce"), LossTerm(name="dice")), min_length=1, description="The terms of the sum."
+    )
+    class_weights: tuple[float, ...] | None = Field(
+        None, description="A factor for each foreground class; none = all 1."
+    )
+    deep_supervision: tuple[float, ...] | None = Field(
+        None, description="Weights of the extra outputs, coarser ones last; none = only the final output."
+    )
+    hard_negative_ratio: float = Field(
+        0.0,
+        ge=0,
+        description="Negative pixels kept for each positive one, the hardest first; 0 = keep all.",
+    )
+
+
+class OptimiserConfig(Section):
+    """How the weights move."""
+
+    name: str = Field("adamw", description="sgd, adagrad, adadelta, rmsprop, adam or adamw.")
+    lr: float = Field(1e-3, gt=0, le=10, description="Learning rate (the peak, for schedules that rise).")
+    weight_decay: float = Field(1e-2, ge=0, le=1, description="Weight decay, 0..1; none on norms and biases.")
+    encoder_lr_factor: float = Field(
+        1.0, ge=0, le=100, description="Factor on the learning rate of a pretrained encoder."
+    )
+    options: Options = Field(default_factory=dict, description="Further options, e.g. momentum, betas.")
+
+
+class ScheduleConfig(Section):
+    """How the learning rate moves over the steps."""
+
+    name: str = Field("onecycle", description="constant, plateau, cosine or onecycle.")
+    options: Options = Field(default_factory=dict, description="Options of that schedule, e.g. warmup.")
+
+
+class EarlyStoppingConfig(Section):
+    """When to give up."""
+
+    patience: int = Field(0, ge=0, description="Validations without improvement before stopping; 0 = never.")
+    min_delta: float = Field(0.0, ge=0, description="Smallest change that counts as an improvement.")
+
+
+class TrainLoopConfig(Section):
+    """Length, pace and arithmetic of the run."""
+
+    batch: int = Field(8, ge=1, le=4096, description="Crops a step on each process (before accumulation).")
+    epochs: int | None = Field(20, ge=1, description="Passes over the data; ignored when steps is set.")
+    steps: int | None = Field(None, ge=1, description="Optimiser steps in all; --minutes fixes this number.")
+    minutes: float | None = Field(
+        None, gt=0, description="Budget from process start to the last step, in minutes; steps follows from it."
+    )
+    accumulate: int = Field(1, ge=1, description="Batches whose gradients are summed for one step.")
+    grad_clip: float = Field(0.0, ge=0, description="Largest norm of the gradient; 0 = no clipping.")
+    ema_decay: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the running mean of the weights, a step; 0 = off."
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="Arithmetic of the forward pass.")
+    channels_last: bool = Field(True, description="Memory order of tensors; faster on most machines.")
+    device: Literal["auto", "cpu"] = Field("auto", description="auto: an accelerator when there is one.")
+    threads: int = Field(0, ge=0, description="Threads of torch; 0 = all cores less the loader's workers.")
+    workers: int = Field(
+        -1, ge=-1, description="Processes that load data; 0 = in the loop itself; -1 = chosen for the machine."
+    )
+    validate_every: int = Field(1, ge=1, description="Epochs from one validation to the next.")
+    early_stopping: EarlyStoppingConfig = Field(
+        default_factory=EarlyStoppingConfig, description="When to give up."
+    )
+    monitor: Literal["f1_tol2", "f1", "loss"] = Field(
+        "f1_tol2", description="Validation figure that names the best checkpoint and early stopping."
+    )
+    keep: Literal["best", "last"] = Field("best", description="Which weights the bundle holds.")
+    log_every: int = Field(20, ge=1, description="Steps from one progress line to the next (no terminal).")
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of everything that is drawn at random.")
+    refit: bool = Field(
+        False, description="With folds: train once more on all training images for a bundle on top."
+    )
+
+
+class ValidationConfig(Section):
+    """Validation during training, and the choice of threshold and minimum area after it."""
+
+    share: float = Field(
+        0.2, gt=0, lt=1, description="Share of train, by group, that becomes val when there is none."
+    )
+    max_images: int = Field(
+        0, ge=0, description="Images looked at while training; 0 = all. The choice of threshold uses all."
+    )
+    batch: int = Field(4, ge=1, le=256, description="Tiles a batch.")
+    tta: bool = Field(False, description="Average over flips when the threshold is chosen.")
+    threshold_rule: Literal["f1", "f1_tol2", "mean"] = Field(
+        "f1_tol2", description="What the threshold maximises; mean: the mean of both."
+    )
+    min_area_px: tuple[int, ...] = Field(
+        (0, 10, 25, 50, 100, 200), description="Minimum areas in px to choose from; first = when in doubt."
+    )
+    presence_px: int = Field(1, ge=1, description="Pixels of a class that make an image positive.")
+
+
+class BundleConfig(Section):
+    """What the bundle says of itself."""
+
+    name: str = Field("", description="Name of the bundle; empty = the recipe's.")
+    licence: str = Field(
+        "unspecified: follows from the training data", description="Licence of the trained weights."
+    )
+    origin: str = Field("", description="Where the weights come from; empty = how they were trained.")
+    working_scales: tuple[float, ...] = Field(
+        (1.0,), min_length=1, description="Image scales that inspection may try; 1 = as trained."
+    )
+
+
+class TrainConfig(Section):
+    """A whole training run. ``flawscope recipes NAME`` prints one; ``config.toml`` keeps the resolved one."""
+
+    recipe: str = Field("", description="Name of the recipe this started from.")
+    description: str = Field("", description="What the recipe is for, in one line.")
+    task: Literal["segmentation"] = Field("segmentation", description="What is learned.")
+    model: ModelConfig = Field(default_factory=ModelConfig, description="Which network.")
+    input: InputConfig = Field(default_factory=InputConfig, description="How an image enters it.")
+    data: DataConfig = Field(default_factory=DataConfig, description="What it is shown.")
+    augment: AugmentConfig = Field(default_factory=AugmentConfig, description="How crops are varied.")
+    loss: LossConfig = Field(default_factory=LossConfig, description="What is minimised.")
+    optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig, description="How weights move.")
+    schedule: ScheduleConfig = Field(default_factory=ScheduleConfig, description="How the rate moves.")
+    train: TrainLoopConfig = Field(default_factory=TrainLoopConfig, description="Length and pace.")
+    validation: ValidationConfig = Field(
+        default_factory=ValidationConfig, description="Validation and thresholds."
+    )
+    bundle: BundleConfig = Field(default_factory=BundleConfig, description="What the bundle says of itself.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainConfig:
+        if self.train.steps is None and self.train.epochs is None and self.train.minutes is None:
+            raise ValueError("train needs one of epochs, steps or minutes")
+        return self
