@@ -1,0 +1,102 @@
+"""Which images lie below the paths a user gave, and what their outputs are to be called."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from flawscope.errors import UsageError
+from flawscope.images.sniff import is_image_name
+
+
+@dataclass(frozen=True, slots=True)
+class InputImage:
+    """An image to inspect and the name its outputs go by."""
+
+    path: Path
+    stem_path: str
+    """Path of the outputs below their folder, ``/`` between parts, unique; the writer adds ``.png`` etc."""
+
+
+def list_images(
+    paths: Sequence[str | Path], exclude: Iterable[str | Path] = ()
+) -> tuple[list[InputImage], int]:
+    """Find the images below files and folders, sorted, each once.
+
+    Subfolders are mirrored in ``stem_path``. Two images of one folder with one stem keep their suffix;
+    images of several given folders that would share a name get their folder's name in front.
+
+    Args:
+        paths: files and folders. A file given by name is taken whatever its name is.
+        exclude: folders to leave out, such as the output folder when it lies inside the input.
+
+    Returns:
+        The images and the number of files that were skipped because they are no images by name.
+
+    Raises:
+        UsageError: a path does not exist.
+    """
+    barred = {Path(folder).resolve() for folder in exclude}
+    seen: set[Path] = set()
+    found: list[tuple[Path, str, str]] = []
+    skipped = 0
+    for given in map(Path, paths):
+        if not given.exists():
+            raise UsageError(f"{given}: no such file or folder.\nExpected images or folders of images.")
+        if given.is_file():
+            candidates, missed = [(given, given.name)], 0
+        else:
+            candidates, missed = _walk(given, barred)
+        skipped += missed
+        root_name = given.resolve().name if given.is_dir() else given.resolve().parent.name
+        for path, relative in candidates:
+            if path.resolve() not in seen:
+                seen.add(path.resolve())
+                found.append((path, relative, root_name))
+    return _name_outputs(found), skipped
+
+
+def _walk(root: Path, barred: set[Path]) -> tuple[list[tuple[Path, str]], int]:
+    images: list[tuple[Path, str]] = []
+    skipped = 0
+    for folder, subfolders, files in os.walk(root):
+        here = Path(folder)
+        subfolders[:] = sorted(
+            name for name in subfolders if not name.startswith(".") and (here / name).resolve() not in barred
+        )
+        for name in sorted(files):
+            if is_image_name(name):
+                images.append((here / name, (here / name).relative_to(root).as_posix()))
+            else:
+                skipped += 1
+    return images, skipped
+
+
+def _name_outputs(found: list[tuple[Path, str, str]]) -> list[InputImage]:
+    """Shortest names first: the bare stem, then with suffix, then below the root's name, then numbered."""
+    candidates = [
+        (_stem(relative), relative, f"{root}/{_stem(relative)}", f"{root}/{relative}")
+        for _, relative, root in found
+    ]
+    # Names are compared without case: outputs may land on a file system that does not tell them apart.
+    counts = [Counter(names[level].casefold() for names in candidates) for level in range(4)]
+    taken: set[str] = set()
+    images: list[InputImage] = []
+    for (path, _, _), names in zip(found, candidates, strict=True):
+        level = next((level for level in range(4) if counts[level][names[level].casefold()] == 1), 3)
+        base = names[level]
+        name, number = base, 2
+        while name.casefold() in taken:
+            name, number = f"{base}-{number}", number + 1
+        taken.add(name.casefold())
+        images.append(InputImage(path, name))
+    return images
+
+
+def _stem(relative: str) -> str:
+    folder, _, name = relative.rpartition("/")
+    stem = name.rsplit(".", 1)[0] if "." in name[1:] else name
+    return f"{folder}/{stem}" if folder else stem
