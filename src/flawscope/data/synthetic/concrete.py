@@ -1,0 +1,164 @@
+"""The composer of kind ``concrete``: concrete, asphalt, brick, plaster and painted steel, cracked or clean.
+
+A picture is laid on a canvas of its own scale (coarser or finer than the result), cracked, lit, resized once and
+photographed. Each step draws from its own random stream, so that a change to one leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from flawscope.data.synthetic import camera, textures
+from flawscope.data.synthetic.canvas import Canvas, CrackTruth, Float32Array, MaskArray, SynthImage
+from flawscope.data.synthetic.cracks import CrackOptions, draw_cracks
+from flawscope.data.synthetic.noise import chance, log_uniform
+from flawscope.data.synthetic.strokes import Stroke, rasterised, stroke_band
+from flawscope.data.synthetic.textures.patchwork import join
+from flawscope.errors import UsageError
+
+try:
+    from flawscope.data.synthetic.distractors import draw_distractors
+except ImportError:  # being written
+
+    def draw_distractors(
+        rng: np.random.Generator, canvas: Canvas, cracks: Sequence[CrackTruth], stage: str
+    ) -> list[str]:
+        return []
+
+
+_STREAM = 1
+"""Changes every picture of this kind; raise it only when old seeds may be given up."""
+
+MIN_SIDE_PX = 32
+MAX_SIDE_PX = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class ConcreteOptions:
+    """What pictures of kind ``concrete`` hold. Shares are probabilities in 0..1."""
+
+    clean_share: float = 0.17
+    """Pictures without any crack."""
+    materials: Mapping[str, float] = field(
+        default_factory=lambda: {
+            "asphalt": 0.36,
+            "brick": 0.25,
+            "concrete": 0.2,
+            "plaster": 0.09,
+            "painted-steel": 0.05,
+            "rubble": 0.05,
+        }
+    )
+    """Relative frequency of the surfaces, names of `textures.TEXTURES`."""
+    patch_share: float = 0.1
+    """Pictures in which a second surface covers a part."""
+    rescale_share: float = 0.45
+    """Pictures painted at another scale and resized."""
+    distractors: bool = True
+    """Whether joints, stains, shadows and the like are painted."""
+    cracks: CrackOptions | None = None
+    """How cracks are drawn; None: as the material suggests."""
+
+
+def render_concrete(seed: int, size_hw: tuple[int, int], options: ConcreteOptions | None = None) -> SynthImage:
+    """One picture with its exact truth; the same bytes for the same arguments, whatever was drawn before.
+
+    ``size_hw`` is the result's height and width in px. Raises UsageError for sizes outside 32..8192 px, a negative
+    seed, an unknown material or shares outside 0..1.
+    """
+    options = options or ConcreteOptions()
+    _check(seed, size_hw, options)
+    surface_rng, before_rng, crack_rng, after_rng, camera_rng = (
+        np.random.default_rng(child) for child in np.random.SeedSequence([_STREAM, seed]).spawn(5)
+    )
+    zoom = _zoom(surface_rng, options)
+    canvas_hw = (math.ceil(size_hw[0] * zoom), math.ceil(size_hw[1] * zoom))
+    clean = chance(crack_rng, options.clean_share)
+    canvas = _surface(surface_rng, canvas_hw, options)
+    recipe: dict[str, Any] = {"kind": "concrete", "seed": seed, "zoom": round(zoom, 3), "clean": clean}
+    drawn: list[str] = []
+    if options.distractors:
+        drawn += draw_distractors(before_rng, canvas, (), stage="before")
+    mask = np.zeros(canvas_hw, np.uint8)
+    cracks: tuple[CrackTruth, ...] = ()
+    if not clean:
+        cracks = draw_cracks(crack_rng, canvas, mask, options.cracks)
+    if options.distractors:
+        drawn += draw_distractors(after_rng, canvas, cracks, stage="after")
+    scene = camera.light(camera_rng, canvas)
+    if zoom != 1:
+        scene = _resized(scene, size_hw, zoom)
+        cracks = tuple(crack.scaled(1 / zoom) for crack in cracks)
+        margin_px = options.cracks.label_margin_px if options.cracks else 0.0
+        mask = draw_mask(cracks, size_hw, margin_px)
+    image, steps = camera.photograph(camera_rng, scene)
+    recipe.update(material=canvas.material, surface=canvas.notes, distractors=drawn, camera=steps)
+    return SynthImage(image, mask, cracks, recipe)
+
+
+def draw_mask(cracks: tuple[CrackTruth, ...], size_hw: tuple[int, int], margin_px: float = 0.0) -> MaskArray:
+    """H x W uint8, 1 where a pixel's centre lies within half the width (plus margin) of a centreline.
+
+    The pixels that the centreline passes are always set, so that hairlines stay connected.
+    """
+    mask = np.zeros(size_hw, np.uint8)
+    for crack in cracks:
+        rows, cols = rasterised(crack.points_xy_px, size_hw)
+        mask[rows, cols] = 1
+    band = stroke_band([Stroke(c.points_xy_px, c.width_px + 2 * margin_px) for c in cracks], size_hw, 0.0)
+    mask[band.rows, band.cols] = 1
+    return mask
+
+
+def _check(seed: int, size_hw: tuple[int, int], options: ConcreteOptions) -> None:
+    if seed < 0:
+        raise UsageError(f"Seed {seed} is negative; expected a whole number from 0 on.")
+    if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in size_hw):
+        raise UsageError(
+            f"Size {size_hw[0]}x{size_hw[1]} cannot be drawn; expected {MIN_SIDE_PX} to {MAX_SIDE_PX} px a side."
+        )
+    for name in ("clean_share", "patch_share", "rescale_share"):
+        value = getattr(options, name)
+        if not 0 <= value <= 1:
+            raise UsageError(f"{name} is {value}; expected a share from 0 to 1.")
+    unknown = sorted(set(options.materials) - set(textures.TEXTURES))
+    if unknown or not options.materials:
+        raise UsageError(f"Unknown materials {unknown}; expected some of {', '.join(textures.TEXTURES)}.")
+
+
+def _zoom(rng: np.random.Generator, options: ConcreteOptions) -> float:
+    """Canvas px a result px: above 1 the picture is scaled down, below 1 it is enlarged (and soft)."""
+    if not chance(rng, options.rescale_share):
+        return 1.0
+    return log_uniform(rng, 1.05, 1.5) if chance(rng, 0.5) else log_uniform(rng, 0.55, 0.95)
+
+
+def _surface(rng: np.random.Generator, size_hw: tuple[int, int], options: ConcreteOptions) -> Canvas:
+    names = list(options.materials)
+    weights = np.array([options.materials[name] for name in names], np.float64)
+    name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+    canvas = textures.TEXTURES[name](rng, size_hw)
+    if chance(rng, options.patch_share):
+        # The same kind more often than another: repairs are asphalt in asphalt.
+        second = name if chance(rng, 0.5) else names[int(rng.integers(len(names)))]
+        canvas.notes["patch"] = second
+        canvas.notes["border"] = join(rng, canvas, textures.TEXTURES[second](rng, size_hw))
+    np.clip(canvas.rgb, 0.004, 1.0, out=canvas.rgb)
+    return canvas
+
+
+def _resized(scene: Float32Array, size_hw: tuple[int, int], zoom: float) -> Float32Array:
+    h, w = size_hw
+    box = (0.0, 0.0, w * zoom, h * zoom)
+    method = Image.Resampling.BILINEAR if zoom > 1 else Image.Resampling.BICUBIC
+    planes = [
+        np.array(Image.fromarray(np.ascontiguousarray(scene[..., c])).resize((w, h), method, box), np.float32)
+        for c in range(3)
+    ]
+    return np.maximum(np.stack(planes, axis=-1), 0)
