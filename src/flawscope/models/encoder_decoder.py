@@ -1,0 +1,181 @@
+"""Networks of segmentation-models-pytorch behind the same contract as the plain U-Net.
+
+Input N x ``in_channels`` x H x W of any size (padded inside, cropped back), output logits
+N x ``classes`` x H x W. Pretrained encoders come from the hub or, offline, from a local file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from inspect import signature
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from flawscope.errors import ConfigError, MissingExtraError, UsageError
+from flawscope.models.blocks import pad_to_multiple, set_prior
+
+ARCHITECTURES = {
+    "smp-unet": "Unet",
+    "smp-unetplusplus": "UnetPlusPlus",
+    "smp-fpn": "FPN",
+    "smp-deeplabv3plus": "DeepLabV3Plus",
+    "smp-segformer": "Segformer",
+}
+"""Our names and the library's classes."""
+
+_STRIDE_MULTIPLE = 32
+_MIN_SHARE_LOADED = 0.5
+
+
+class EncoderDecoder(nn.Module):
+    """A network of the library that takes images of any size."""
+
+    def __init__(self, network: nn.Module, stride_multiple: int) -> None:
+        super().__init__()
+        self.network = network
+        self.stride_multiple = stride_multiple
+
+    def forward(self, image: Tensor) -> Tensor:
+        """N x C x H x W to logits N x K x H x W."""
+        height, width = image.shape[-2], image.shape[-1]
+        logits: Tensor = self.network(pad_to_multiple(image, self.stride_multiple))
+        return logits[..., :height, :width]
+
+
+def build_encoder_decoder(
+    name: str,
+    *,
+    encoder: str = "resnet18",
+    encoder_weights: str = "none",
+    in_channels: int = 3,
+    classes: int = 1,
+    prior: float | Sequence[float] | None = None,
+    **options: Any,
+) -> EncoderDecoder:
+    """A network by our name (see ``ARCHITECTURES``) over any encoder the library offers.
+
+    ``encoder_weights``: ``none``, ``imagenet`` (fetched from the hub by the library) or ``file:PATH``
+    (safetensors, or torch weights read without running code). ``options`` go to the library's class.
+    Raises ConfigError for unknown encoders, options and unfit weights, UsageError when the hub cannot be
+    reached, MissingExtraError without the library.
+    """
+    try:
+        import segmentation_models_pytorch as smp
+    except ImportError as error:
+        raise MissingExtraError(f"the network {name}", "train") from error
+    if encoder_weights not in ("none", "imagenet") and not encoder_weights.startswith("file:"):
+        raise ConfigError(
+            f"encoder_weights is {encoder_weights!r}; expected none, imagenet or "
+            "file:PATH of a safetensors file."
+        )
+    _check_encoder(encoder, smp.encoders.get_encoder_names())
+    architecture = getattr(smp, ARCHITECTURES[name])
+    _check_options(name, options, signature(architecture).parameters)
+    try:
+        network: nn.Module = architecture(
+            encoder_name=encoder,
+            encoder_weights="imagenet" if encoder_weights == "imagenet" else None,
+            in_channels=in_channels,
+            classes=classes,
+            **options,
+        )
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ConfigError(f"{name} over {encoder} cannot be built with these options: {error}") from error
+    except Exception as error:
+        if encoder_weights != "imagenet":
+            raise
+        raise UsageError(
+            f"the imagenet weights of {encoder} could not be fetched ({type(error).__name__}).\n"
+            "Offline, pass encoder_weights = 'file:PATH' of weights downloaded before, or 'none'."
+        ) from error
+    if encoder_weights.startswith("file:"):
+        load_encoder_weights(network.encoder, Path(encoder_weights.removeprefix("file:")))  # type: ignore[arg-type]
+    if prior is not None:
+        last = [part for part in network.segmentation_head.modules() if isinstance(part, nn.Conv2d)][-1]  # type: ignore[union-attr]
+        set_prior(last, prior)
+    stride = int(getattr(network.encoder, "output_stride", _STRIDE_MULTIPLE))
+    return EncoderDecoder(network, max(stride, _STRIDE_MULTIPLE))
+
+
+def _check_encoder(encoder: str, known: Sequence[str]) -> None:
+    # Names with this prefix are timm's; the library itself asks timm whether it has them.
+    if encoder in known or encoder.startswith("tu-"):
+        return
+    near = get_close_matches(encoder, known, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise ConfigError(
+        f"unknown encoder {encoder!r}; expected one of {len(known)} of segmentation-models-pytorch, or "
+        f"tu-NAME of timm.{hint}"
+    )
+
+
+def _check_options(name: str, options: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    # The library takes any keyword and forgets those it does not know.
+    unknown = sorted(options.keys() - known.keys())
+    if unknown:
+        raise ConfigError(f"network {name} has no option {unknown[0]!r}; it has {', '.join(known)}.")
+
+
+def load_encoder_weights(encoder: nn.Module, path: Path) -> None:
+    """Loads pretrained weights into an encoder from a local file.
+
+    Prefixes such as ``encoder.`` and ``module.`` are taken off, classifier heads are left out, and a first
+    convolution for another number of channels is averaged over its channels and repeated.
+    Raises ConfigError when the file is absent, unreadable, or fits less than half of the encoder.
+    """
+    found = {_bare(key): value for key, value in _read_weights(path).items()}
+    wanted = encoder.state_dict()
+    fitting: dict[str, Tensor] = {}
+    for key, target in wanted.items():
+        value = found.get(key)
+        if value is not None and value.shape != target.shape:
+            value = _refit_channels(value, target)
+        if value is not None:
+            fitting[key] = value
+    if len(fitting) < _MIN_SHARE_LOADED * len(wanted):
+        raise ConfigError(
+            f"{path} holds {len(fitting)} of the encoder's {len(wanted)} tensors; expected weights of "
+            "the same encoder. Check the encoder's name."
+        )
+    nn.Module.load_state_dict(encoder, fitting, strict=False)
+
+
+def _bare(key: str) -> str:
+    for prefix in ("module.", "network.", "model.", "encoder."):
+        key = key.removeprefix(prefix)
+    return key
+
+
+def _refit_channels(value: Tensor, target: Tensor) -> Tensor | None:
+    """A first convolution O x C x k x k for another C, or None when more than C differs.
+
+    The sum over channels stays the same, so that the layers behind see responses of the usual size.
+    """
+    same = value.dim() == 4 and value.shape[0] == target.shape[0] and value.shape[2:] == target.shape[2:]
+    if not same:
+        return None
+    return value.sum(dim=1, keepdim=True).expand_as(target) / target.shape[1]
+
+
+def _read_weights(path: Path) -> Mapping[str, Tensor]:
+    if not path.is_file():
+        raise ConfigError(f"encoder weights {path} do not exist; expected safetensors or torch weights.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ConfigError(
+            f"encoder weights {path} cannot be read without running code from it ({type(error).__name__}); "
+            "expected a safetensors file or a plain state dict."
+        ) from error
+    state = loaded.get("state_dict", loaded) if isinstance(loaded, Mapping) else None
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise ConfigError(f"encoder weights {path} hold no state dict of tensors.")
+    return state

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from flawscope.errors import ConfigError, UsageError
+from flawscope.models import MODELS, build_model
+from flawscope.models.encoder_decoder import ARCHITECTURES
+
+from .networks import (
+    check_export,
+    check_gradient_reaches_everything,
+    check_images_of_a_batch_do_not_meet,
+    check_shapes,
+)
+
+SMALL: dict[str, dict[str, Any]] = {
+    "smp-unet": {"encoder": "resnet18", "decoder_channels": (32, 16, 8, 8, 4)},
+    "smp-unetplusplus": {"encoder": "resnet18", "decoder_channels": (32, 16, 8, 8, 4)},
+    "smp-fpn": {"encoder": "resnet18"},
+    "smp-deeplabv3plus": {"encoder": "resnet18"},
+    "smp-segformer": {"encoder": "mit_b0"},
+}
+
+
+def test_every_architecture_is_tested_and_registered() -> None:
+    assert SMALL.keys() == ARCHITECTURES.keys()
+    assert ARCHITECTURES.keys() <= MODELS.keys()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_architecture_keeps_the_contract(name: str) -> None:
+    torch.manual_seed(0)
+    model = build_model(name, classes=2, **SMALL[name])
+    check_shapes(model, 3, 2)
+    check_gradient_reaches_everything(model, 3)
+    check_images_of_a_batch_do_not_meet(model, 3)
+
+
+def test_the_exported_graph_serves_every_size(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    check_export(build_model("smp-unet", in_channels=1, **SMALL["smp-unet"]), 1, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "torch"])
+def test_encoder_weights_come_from_a_local_file(kind: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    teacher = build_model("smp-unet", **SMALL["smp-unet"])
+    state = {
+        f"encoder.{key}": value.contiguous() for key, value in teacher.network.encoder.state_dict().items()
+    }
+    path = tmp_path / f"weights.{'safetensors' if kind == 'safetensors' else 'pth'}"
+    if kind == "safetensors":
+        save_file(state, path)
+    else:
+        torch.save({"state_dict": state}, path)
+    torch.manual_seed(1)
+    pupil = build_model("smp-unet", encoder_weights=f"file:{path}", **SMALL["smp-unet"])
+    for key, value in pupil.network.encoder.state_dict().items():
+        assert torch.equal(value, state[f"encoder.{key}"])
+
+
+def test_rgb_weights_fit_a_grey_encoder(tmp_path: Path) -> None:
+    teacher = build_model("smp-unet", **SMALL["smp-unet"])
+    path = tmp_path / "weights.safetensors"
+    save_file({key: value.contiguous() for key, value in teacher.network.encoder.state_dict().items()}, path)
+    grey = build_model("smp-unet", encoder_weights=f"file:{path}", in_channels=1, **SMALL["smp-unet"])
+    wanted = teacher.network.encoder.conv1.weight.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(grey.network.encoder.conv1.weight, wanted)
+
+
+def test_a_pickle_that_runs_code_is_refused(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> Any:
+            return (Path.touch, (tmp_path / "ran",))
+
+    path = tmp_path / "weights.pth"
+    torch.save({"state_dict": Evil()}, path)
+    with pytest.raises(ConfigError, match="without running code"):
+        build_model("smp-unet", encoder_weights=f"file:{path}")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"something": torch.zeros(3)}, path)
+    with pytest.raises(ConfigError, match="holds 0 of"):
+        build_model("smp-unet", encoder_weights=f"file:{path}")
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(ConfigError, match="no state dict"):
+        build_model("smp-unet", encoder_weights=f"file:{tmp_path / 'list.pth'}")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"encoder": "resnet81"}, "resnet81"),
+        ({"encoder_weights": "swsl"}, "encoder_weights"),
+        ({"encoder_weights": "file:/nowhere.safetensors"}, "nowhere"),
+        ({"no_such_option": 1}, "no_such_option"),
+        ({"decoder_channels": (8, 8)}, "decoder"),
+    ],
+)
+def test_a_wrong_option_is_named(wrong: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        build_model("smp-unet", **wrong)
+
+
+def test_an_unreachable_hub_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    import segmentation_models_pytorch as smp
+
+    def offline(*_values: object, **_options: object) -> None:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr(smp.Unet, "__init__", offline)
+    with pytest.raises(UsageError, match="could not be fetched"):
+        build_model("smp-unet", encoder_weights="imagenet")
+
+
+def test_prior_sets_the_head() -> None:
+    model = build_model("smp-unet", prior=0.1, **SMALL["smp-unet"])
+    assert model.network.segmentation_head[0].bias.sigmoid().item() == pytest.approx(0.1)
