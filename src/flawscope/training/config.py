@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from flawscope.manifest import InputSpec
 from flawscope.training.augment_config import AugmentConfig
 
 Options = dict[str, Any]
@@ -26,55 +27,13 @@ class ModelConfig(Section):
 
     name: str = Field("unet", description="Name in flawscope.models.MODELS.")
     options: Options = Field(
-        default_factory=dict, description="Options of that network, e.g. width, depth, encoder."
+        default_factory=dict, description="Options of that network, e.g. widths, norm, encoder."
     )
-    head: Literal["sigmoid", "softmax"] = Field(
-        "sigmoid",
-        description="sigmoid: one channel a foreground class; softmax: background and classes exclude each other.",
+    prior: tuple[float, ...] | Literal["none", "data"] = Field(
+        "none",
+        description="Share of positive pixels that the head starts from, one for each output, 0..1; "
+        "data: as counted on the training images; none: the head starts at random.",
     )
-
-
-class InputConfig(Section):
-    """How a photograph becomes the network's input; copied into the bundle's manifest."""
-
-    mode: Literal["tile", "resize"] = Field(
-        "tile", description="tile: at native size, in tiles; resize: whole."
-    )
-    channels: Literal["rgb", "grey", "grey3"] = Field(
-        "rgb", description="rgb; grey: one channel; grey3: grey, three times."
-    )
-    mean: tuple[float, ...] = Field(
-        (0.485, 0.456, 0.406), description="Subtracted from each channel on 0..1; one value a channel."
-    )
-    std: tuple[float, ...] = Field(
-        (0.229, 0.224, 0.225), description="Divides each channel on 0..1; above 0; one value a channel."
-    )
-    size_hw: tuple[int, int] | None = Field(
-        None, description="Mode resize: height and width in px that every image is resized to."
-    )
-    factor: float | None = Field(None, gt=0, le=8, description="Mode resize: factor on both sides, 0..8.")
-    tile_px: int = Field(512, ge=32, le=8192, description="Mode tile: edge of a tile in px, 32..8192.")
-    halo_px: int = Field(
-        32, ge=0, le=2048, description="Mode tile: px on each side of a tile that only give context, 0..2048."
-    )
-
-    @model_validator(mode="after")
-    def _consistent(self) -> InputConfig:
-        wanted = 1 if self.channels == "grey" else 3
-        if len(self.mean) != wanted or len(self.std) != wanted:
-            raise ValueError(f"mean and std need {wanted} values for channels = {self.channels!r}")
-        if min(self.std) <= 0:
-            raise ValueError("std must be above 0")
-        if self.mode == "resize" and (self.size_hw is None) == (self.factor is None):
-            raise ValueError("mode = 'resize' needs either size_hw or factor")
-        if self.mode == "tile" and 2 * self.halo_px >= self.tile_px:
-            raise ValueError("halo_px must be below half of tile_px")
-        return self
-
-    @property
-    def channel_count(self) -> int:
-        """Channels that the network sees."""
-        return 1 if self.channels == "grey" else 3
 
 
 class SynthConfig(Section):
@@ -120,34 +79,12 @@ class LossTerm(Section):
     options: Options = Field(default_factory=dict, description="Options of that loss, e.g. alpha, gamma.")
 
 
-class LossConfig(Section):
-    """What is minimised: a weighted sum of terms."""
-
-    terms: tuple[LossTerm, ...] = Field(
-        (LossTerm(name="bce"), LossTerm(name="dice")), min_length=1, description="The terms of the sum."
-    )
-    class_weights: tuple[float, ...] | None = Field(
-        None, description="A factor for each foreground class; none = all 1."
-    )
-    deep_supervision: tuple[float, ...] | None = Field(
-        None, description="Weights of the extra outputs, coarser ones last; none = only the final output."
-    )
-    hard_negative_ratio: float = Field(
-        0.0,
-        ge=0,
-        description="Negative pixels kept for each positive one, the hardest first; 0 = keep all.",
-    )
-
-
 class OptimiserConfig(Section):
     """How the weights move."""
 
     name: str = Field("adamw", description="sgd, adagrad, adadelta, rmsprop, adam or adamw.")
     lr: float = Field(1e-3, gt=0, le=10, description="Learning rate (the peak, for schedules that rise).")
     weight_decay: float = Field(1e-2, ge=0, le=1, description="Weight decay, 0..1; none on norms and biases.")
-    encoder_lr_factor: float = Field(
-        1.0, ge=0, le=100, description="Factor on the learning rate of a pretrained encoder."
-    )
     options: Options = Field(default_factory=dict, description="Further options, e.g. momentum, betas.")
 
 
@@ -155,7 +92,10 @@ class ScheduleConfig(Section):
     """How the learning rate moves over the steps."""
 
     name: str = Field("onecycle", description="constant, plateau, cosine or onecycle.")
-    options: Options = Field(default_factory=dict, description="Options of that schedule, e.g. warmup.")
+    warmup_steps: int = Field(0, ge=0, description="Steps of a linear rise before the schedule.")
+    options: Options = Field(
+        default_factory=dict, description="Options of that schedule, e.g. rise, final, factor, patience."
+    )
 
 
 class EarlyStoppingConfig(Section):
@@ -179,6 +119,9 @@ class TrainLoopConfig(Section):
     ema_decay: float = Field(
         0.0, ge=0, lt=1, description="Decay of the running mean of the weights, a step; 0 = off."
     )
+    side_weight: float = Field(
+        0.5, gt=0, le=1, description="Deep supervision: weight of each coarser output against the one before."
+    )
     precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="Arithmetic of the forward pass.")
     channels_last: bool = Field(True, description="Memory order of tensors; faster on most machines.")
     device: Literal["auto", "cpu"] = Field("auto", description="auto: an accelerator when there is one.")
@@ -196,6 +139,7 @@ class TrainLoopConfig(Section):
     keep: Literal["best", "last"] = Field("best", description="Which weights the bundle holds.")
     log_every: int = Field(20, ge=1, description="Steps from one progress line to the next (no terminal).")
     seed: int = Field(0, ge=0, lt=2**32, description="Seed of everything that is drawn at random.")
+    init: str = Field("", description="Bundle whose weights to start from; empty = random or encoder weights.")
     refit: bool = Field(
         False, description="With folds: train once more on all training images for a bundle on top."
     )
@@ -241,10 +185,16 @@ class TrainConfig(Section):
     description: str = Field("", description="What the recipe is for, in one line.")
     task: Literal["segmentation"] = Field("segmentation", description="What is learned.")
     model: ModelConfig = Field(default_factory=ModelConfig, description="Which network.")
-    input: InputConfig = Field(default_factory=InputConfig, description="How an image enters it.")
+    input: InputSpec = Field(
+        default_factory=InputSpec,
+        description="How an image enters it, and its activation; copied into the bundle's manifest. "
+        "stride_multiple is taken from the network.",
+    )
     data: DataConfig = Field(default_factory=DataConfig, description="What it is shown.")
     augment: AugmentConfig = Field(default_factory=AugmentConfig, description="How crops are varied.")
-    loss: LossConfig = Field(default_factory=LossConfig, description="What is minimised.")
+    loss: tuple[LossTerm, ...] = Field(
+        (LossTerm(name="bce"), LossTerm(name="dice")), min_length=1, description="Terms of the loss, summed."
+    )
     optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig, description="How weights move.")
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig, description="How the rate moves.")
     train: TrainLoopConfig = Field(default_factory=TrainLoopConfig, description="Length and pace.")

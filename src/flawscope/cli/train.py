@@ -1,0 +1,128 @@
+"""``flawscope train``: fits a network to labelled images and writes a run folder that holds a bundle."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe (see `flawscope recipes`) or a TOML file.")],
+    out: Annotated[Path, typer.Option("--out", help="Run folder to write.")],
+    data: Annotated[
+        Path | None, typer.Option("--data", help="Data set; may be left out where the recipe draws its images.")
+    ] = None,
+    split: Annotated[
+        Path | None, typer.Option("--split", help="split.json; default: the data set's own.")
+    ] = None,
+    folds: Annotated[
+        int, typer.Option("--folds", min=0, help="Train this many folds instead; writes fold-0, fold-1, ...")
+    ] = 0,
+    sets: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a key: a.b=value (TOML). May be repeated.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option("--minutes", help="Budget in minutes, from now to the last step.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random.")] = None,
+    init: Annotated[Path | None, typer.Option("--init", help="Bundle whose weights to start from.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    layout: Annotated[str | None, typer.Option("--layout", help="Layout of the data set.")] = None,
+    mask_value: Annotated[
+        list[str] | None, typer.Option("--mask-value", help="What a mask value means: V=CLASS.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out images and masks that cannot be used.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Fit a network to labelled images and write a run folder with a bundle in it.
+
+    The budget of --minutes counts from the start of the process. A killed run goes on with --resume.
+    """
+    from flawscope.errors import MissingExtraError
+
+    try:
+        import accelerate
+        import torch
+
+        _ = accelerate, torch
+    except ImportError as error:
+        raise MissingExtraError("`flawscope train`", "train") from error
+
+    from flawscope.data.open import open_dataset
+    from flawscope.data.split_file import load_split
+    from flawscope.training.budget import process_started_s
+    from flawscope.training.config_load import load_config
+    from flawscope.training.folds import train_folds
+    from flawscope.training.run import train as train_one
+
+    config = load_config(recipe, sets or ())
+    dataset = None
+    if data is not None:
+        dataset = open_dataset(data, layout, _pairs(mask_value or ()), skip_bad)
+    reporter = _reporter(config.train.log_every)
+    options = {
+        "split": load_split(split) if split else None,
+        "minutes": minutes,
+        "seed": seed,
+        "init": init,
+        "resume": resume,
+        "started_s": process_started_s(),
+        "reporter": reporter,
+    }
+    if folds:
+        for run in train_folds(config, dataset, out, folds, **options):
+            _tell(run, as_json)
+        return
+    _tell(train_one(config, dataset, out, **options), as_json)
+
+
+def _pairs(given: Sequence[str]) -> dict[str, str]:
+    from flawscope.errors import UsageError
+
+    pairs = {}
+    for text in given:
+        value, equals, name = text.rpartition("=")
+        if not equals or not value or not name:
+            raise UsageError(f"--mask-value {text!r} is not of the form V=CLASS, e.g. 255=crack.")
+        pairs[value] = name
+    return pairs
+
+
+def _reporter(log_every: int) -> Any:
+    from flawscope.training.progress import BarReporter, LogReporter
+
+    if sys.stderr.isatty():
+        return BarReporter()
+    logger = logging.getLogger("flawscope.training")
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(message)s"))
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+    return LogReporter(log_every)
+
+
+def _tell(run: Any, as_json: bool) -> None:
+    if as_json:
+        result = {
+            "run": str(run.folder),
+            "bundle": str(run.bundle),
+            "steps": run.progress.step,
+            "stopped": run.stopped,
+            "metrics": run.metrics,
+        }
+        typer.echo(json.dumps(result, ensure_ascii=False))
+        return
+    typer.echo(f"{run.folder}: {run.progress.step} steps; the model is {run.bundle}")
+    for name in ("f1_tol2_pooled", "f1_pooled", "iou_pooled"):
+        figure = run.metrics.get("figures", {}).get(name)
+        if figure and figure.get("value") is not None:
+            typer.echo(f"  {name} {figure['value']:.4f} on its validation images")

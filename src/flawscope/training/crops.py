@@ -1,0 +1,159 @@
+"""Training crops: which picture, where, how varied. Every crop follows from (seed, epoch, number) alone.
+
+So neither the number of worker processes, nor the order of work, nor a resumed run changes what is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from flawscope.inspection.preprocess import preprocess
+from flawscope.manifest import InputSpec
+from flawscope.training.config import DataConfig
+from flawscope.training.store import Picture, PictureStore
+from flawscope.types import Mask, RgbImage
+
+_ORDER, _CROP = 1, 2
+"""Streams of random numbers, apart from each other."""
+
+Augment = Callable[[RgbImage, Mask, np.random.Generator], tuple[RgbImage, Mask]]
+"""Varies a picture and its mask together; sizes stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class CropPlan:
+    """How crops are laid; see DataConfig."""
+
+    seed: int
+    crop_px: int
+    """0 = whole pictures."""
+    crops_per_image: int
+    positive_share: float
+    balance_sources: bool = False
+
+    @classmethod
+    def of(cls, data: DataConfig, seed: int) -> CropPlan:
+        """Take the plan from a configuration."""
+        per_image = data.crops_per_image if data.crop_px else 1
+        return cls(seed, data.crop_px, per_image, data.positive_share, data.balance_sources)
+
+
+class CropDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Crop ``key`` = epoch * items + item. Image C x h x w float32; mask h x w uint8 or K x h x w uint8."""
+
+    def __init__(self, store: PictureStore, plan: CropPlan, spec: InputSpec, augment: Augment | None) -> None:
+        self.store = store
+        self.plan = plan
+        self.spec = spec
+        self.augment = augment
+
+    def __len__(self) -> int:
+        """Crops in one epoch."""
+        return len(self.store) * self.plan.crops_per_image
+
+    def order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """Return the keys of an epoch in the order of work: each crop once.
+
+        Where not all pictures fit into memory, crops are shuffled within blocks of pictures that do, so that
+        each picture is decoded once an epoch.
+        """
+        rng = np.random.default_rng([self.plan.seed, _ORDER, epoch])
+        pictures = rng.permutation(len(self.store))
+        block, per = self.store.block_size(), self.plan.crops_per_image
+        keys = []
+        for start in range(0, len(pictures), block):
+            items = (pictures[start : start + block, None] * per + np.arange(per)[None, :]).ravel()
+            keys.append(rng.permutation(items))
+        return np.concatenate(keys) + epoch * len(self)
+
+    def __getitem__(self, key: int) -> tuple[Tensor, Tensor]:
+        epoch, item = divmod(int(key), len(self))
+        rng = np.random.default_rng([self.plan.seed, _CROP, epoch, item])
+        picture = self.store[self._picture_of(epoch, item)]
+        image, mask = picture.image, picture.mask
+        if self.plan.crop_px:
+            image, mask = self._crop(picture, rng)
+        if self.augment is not None:
+            image, mask = self.augment(image, mask, rng)
+        target = mask if mask.ndim == 2 else np.moveaxis(mask, -1, 0).astype(np.uint8)
+        return torch.from_numpy(preprocess(image, self.spec)), torch.from_numpy(np.ascontiguousarray(target))
+
+    def _picture_of(self, epoch: int, item: int) -> int:
+        index = item // self.plan.crops_per_image
+        if not self.plan.balance_sources:
+            return index
+        # Item numbers are dealt to the sources in turn, and within a source to its pictures in turn.
+        groups = self._groups()
+        group = groups[item % len(groups)]
+        turn = item // len(groups) + epoch * (-(-len(self) // len(groups)))
+        return group[turn % len(group)]
+
+    def _groups(self) -> list[list[int]]:
+        by_source: dict[str, list[int]] = {}
+        for index, source in enumerate(self.store.sources):
+            by_source.setdefault(source.source, []).append(index)
+        return [by_source[name] for name in sorted(by_source)]
+
+    def _crop(self, picture: Picture, rng: np.random.Generator) -> tuple[RgbImage, Mask]:
+        size = self.plan.crop_px
+        height, width = picture.image.shape[:2]
+        top, left = rng.integers(0, max(height - size, 0) + 1), rng.integers(0, max(width - size, 0) + 1)
+        if picture.positives and rng.random() < self.plan.positive_share:
+            pixels = picture.positives[int(rng.integers(len(picture.positives)))]
+            row, column = divmod(int(pixels[int(rng.integers(len(pixels)))]), width)
+            top, left = _around(row, size, height, rng), _around(column, size, width, rng)
+        return cut(picture.image, int(top), int(left), size), cut(picture.mask, int(top), int(left), size)
+
+
+def _around(position: int, size: int, extent: int, rng: np.random.Generator) -> int:
+    """Return a start such that ``position`` lies in the middle half of the crop, where the border lets it."""
+    start = position - size // 2 + int(rng.integers(-(size // 4), size // 4 + 1))
+    return int(np.clip(start, 0, max(extent - size, 0)))
+
+
+def cut(array: npt.NDArray[np.generic], top: int, left: int, size: int) -> npt.NDArray[np.generic]:
+    """Cut a ``size`` x ``size`` window; a picture smaller than that is mirrored at its borders, mask and all."""
+    window = array[top : top + size, left : left + size]
+    missing = (size - window.shape[0], size - window.shape[1])
+    if max(missing) <= 0:
+        return np.ascontiguousarray(window)
+    pads = [(m // 2, m - m // 2) for m in missing] + [(0, 0)] * (array.ndim - 2)
+    return np.pad(window, pads, mode="symmetric")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The crops of one optimiser step on this process."""
+
+    micro: tuple[tuple[int, ...], ...]
+    """Keys of each batch; gradients of the batches are summed."""
+    shares: tuple[float, ...]
+    """Weight of each batch's mean loss, so that every crop of the step weighs the same everywhere."""
+
+
+def deal(
+    keys: npt.NDArray[np.int64], batch: int, accumulate: int = 1, world: int = 1, rank: int = 0
+) -> list[Step]:
+    """Deal an epoch's keys to ``world`` processes: ``accumulate`` batches of ``batch`` a step on each.
+
+    No key is dealt twice; the last step may be smaller. Only a rest with fewer keys than processes is left
+    out, since every process has to take part in a step.
+    """
+    steps = []
+    for start in range(0, len(keys), batch * accumulate * world):
+        chunk = keys[start : start + batch * accumulate * world]
+        rounds = [chunk[i : i + batch * world] for i in range(0, len(chunk), batch * world)]
+        rounds = [r for r in rounds if len(r) >= world]
+        total = sum(len(r) for r in rounds)
+        mine = [np.array_split(r, world)[rank] for r in rounds]
+        if mine:
+            micro = tuple(tuple(int(key) for key in part) for part in mine)
+            steps.append(Step(micro, tuple(len(part) * world / total for part in mine)))
+    return steps

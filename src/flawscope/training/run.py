@@ -1,0 +1,297 @@
+"""``train``: from a configuration and a data set to a run folder with a bundle in it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from flawscope.data.dataset import Dataset
+from flawscope.data.split_file import Split, load_split, write_split
+from flawscope.errors import OutputError, UsageError
+from flawscope.images.atomic import make_folder, write_text_atomic
+from flawscope.inspection.options import PredictOptions
+from flawscope.training.augment import build_augment
+from flawscope.training.budget import Clock
+from flawscope.training.checkpoint import Progress, load_progress
+from flawscope.training.config import TrainConfig
+from flawscope.training.config_load import dump_config, load_config, replace_in
+from flawscope.training.crops import CropDataset, CropPlan, deal
+from flawscope.training.finish import finish
+from flawscope.training.init_from import load_initial
+from flawscope.training.loop import LAST, Job, fit
+from flawscope.training.losses import build_loss
+from flawscope.training.prepare import (
+    Prepared,
+    fingerprint,
+    make_store,
+    positive_shares,
+    prepare,
+    with_prior,
+)
+from flawscope.training.progress import LogReporter, Reporter, Silent
+from flawscope.training.session import (
+    Session,
+    build_network,
+    make_accelerator,
+    resolve_threads,
+    start_session,
+)
+from flawscope.training.synth_pool import SynthPool
+from flawscope.training.timing import plan_steps
+from flawscope.training.validate import Validator
+
+CONFIG, SPLIT, METRICS, ENVIRONMENT = "config.toml", "split.json", "metrics.json", "environment.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    folder: Path
+    config: TrainConfig
+    progress: Progress
+    bundle: Path
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stopped(self) -> str:
+        """Why it ended before its last step; empty when it did not."""
+        return self.progress.stopped
+
+
+def train(
+    config: TrainConfig,
+    dataset: Dataset | None,
+    out: str | Path,
+    *,
+    split: Split | None = None,
+    minutes: float | None = None,
+    seed: int | None = None,
+    init: str | Path | None = None,
+    resume: bool = False,
+    started_s: float | None = None,
+    reporter: Reporter | None = None,
+) -> Run:
+    """Train one network and write a run folder: configuration, split, history, checkpoints, bundle, metrics.
+
+    :param dataset: None trains on synthetic images alone (``data.synth``).
+    :param split: without it the data set's own, or all images; ``val`` is made from train where it is missing.
+    :param minutes: budget from ``started_s`` to the last step; overrides ``train.minutes``.
+    :param init: a bundle whose weights to start from.
+    :param resume: go on with the run in ``out``; its ``config.toml`` and ``split.json`` are taken.
+    :param started_s: when the budget began, in seconds since 1970; default now.
+    Raises ConfigError, DataError, TrainingError, ParityError, OutputError.
+    """
+    folder = Path(out)
+    clock_started_s = time.time() if started_s is None else started_s
+    if resume:
+        config, split = _resumed(folder)
+    else:
+        config = _with_calls(config, minutes, seed, init)
+        _fresh_folder(folder)
+    accelerator = make_accelerator(config)
+    reporter = reporter or LogReporter(config.train.log_every)
+    if not accelerator.is_main_process:
+        reporter = Silent()
+    threads, workers = resolve_threads(config)
+    with _machine(threads):
+        runner = _Runner(folder, accelerator, reporter, threads, workers, resume)
+        return runner.run(config, dataset, split, clock_started_s)
+
+
+def _resumed(folder: Path) -> tuple[TrainConfig, Split]:
+    if not (folder / CONFIG).is_file() or not (folder / SPLIT).is_file():
+        raise UsageError(
+            f"{folder} holds no run that can be resumed: expected {CONFIG} and {SPLIT}.\n"
+            "Start it without --resume."
+        )
+    return load_config(folder / CONFIG), load_split(folder / SPLIT)
+
+
+def _with_calls(
+    config: TrainConfig, minutes: float | None, seed: int | None, init: str | Path | None
+) -> TrainConfig:
+    changes: dict[str, Any] = {}
+    if minutes is not None:
+        changes |= {"minutes": minutes, "steps": None}
+    if seed is not None:
+        changes["seed"] = seed
+    if init is not None:
+        changes["init"] = str(init)
+    return replace_in(config, "train", **changes) if changes else config
+
+
+def _fresh_folder(folder: Path) -> None:
+    if (folder / CONFIG).exists():
+        raise OutputError(
+            f"{folder} already holds a run.\nChoose another --out, or go on with it by --resume."
+        )
+    make_folder(folder)
+
+
+@contextlib.contextmanager
+def _machine(threads: int) -> Iterator[None]:
+    """Set torch's threads and repeatable arithmetic for the time of the run."""
+    before = torch.get_num_threads()
+    cudnn = (torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark)
+    torch.set_num_threads(threads)
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = True, False
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
+
+
+@dataclass
+class _Runner:
+    """The stages of one run, in order."""
+
+    folder: Path
+    accelerator: Any
+    reporter: Reporter
+    threads: int
+    workers: int
+    resume: bool
+
+    def run(
+        self, config: TrainConfig, dataset: Dataset | None, split: Split | None, started_s: float
+    ) -> Run:
+        processes = self.threads + self.workers
+        saved = self.resume and (self.folder / LAST).is_file()
+        begun = load_progress(self.folder / LAST).epoch if saved else 0
+        prepared = prepare(config, dataset, split, self.reporter, processes)
+        pool = SynthPool(config.data.synth, config.train.seed) if config.data.synth.images else None
+        if pool is not None:
+            self.reporter.say(f"drawing {config.data.synth.images} synthetic images")
+        store = make_store(config, prepared, pool, processes, begun)
+        shares = positive_shares(store, prepared.classes)
+        config = with_prior(config, shares)
+        if self.workers:
+            store.warm()
+        plan = CropPlan.of(config.data, config.train.seed)
+        augment = build_augment(config.augment)
+        crops = CropDataset(store, plan, config.input, augment)
+        validator = _validator(config, prepared)
+        network = build_network(config, prepared.classes)
+        if config.train.init and not saved:
+            load_initial(network, config.train.init, config, prepared.classes)
+        clock = Clock(started_s, config.train.minutes)
+        config = self._fix_length(config, network, crops, validator, prepared, clock)
+        self._write_head(config, prepared)
+        session = start_session(config, network, self.accelerator, config.train.steps or 1)
+        job = Job(
+            config, self.folder, session, crops, prepared.classes, validator, clock, self.reporter, self.workers
+        )
+        if pool is not None and config.data.synth.renew:
+            job.before_epoch = _renewal(pool, store, len(prepared.train), begun, processes)
+        progress = fit(job, saved)
+        if progress.stopped:
+            self.reporter.say(progress.stopped)
+        facts = fingerprint(prepared, shares, config.data.synth.images)
+        return self._finish(config, prepared, progress, facts)
+
+    def _fix_length(
+        self,
+        config: TrainConfig,
+        network: nn.Module,
+        crops: CropDataset,
+        validator: Validator,
+        prepared: Prepared,
+        clock: Clock,
+    ) -> TrainConfig:
+        """Return the configuration with ``train.steps`` fixed; only a first start measures anything."""
+        if config.train.steps is not None:
+            return config
+        if config.train.minutes is None:
+            world = self.accelerator.num_processes
+            batches = deal(crops.order(0), config.train.batch, config.train.accumulate, world)
+            return replace_in(config, "train", steps=len(batches) * (config.train.epochs or 1))
+
+        def make_session(copied: nn.Module, steps: int) -> Session:
+            return start_session(config, copied, self.accelerator, steps)
+
+        found = plan_steps(
+            config, network, make_session, crops, validator, prepared.classes, self.workers, clock
+        )
+        steps = int(_broadcast(self.accelerator, found.steps))
+        every = int(_broadcast(self.accelerator, found.validate_every))
+        self.reporter.say(f"{steps} steps fit into {config.train.minutes:g} minutes")
+        return replace_in(config, "train", steps=steps, validate_every=every)
+
+    def _write_head(self, config: TrainConfig, prepared: Prepared) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        if not self.resume:
+            write_split(self.folder / SPLIT, prepared.split)
+            write_text_atomic(self.folder / CONFIG, dump_config(config))
+        facts = environment(self.threads, self.workers, str(self.accelerator.device))
+        write_text_atomic(self.folder / ENVIRONMENT, json.dumps(facts, indent=1) + "\n")
+
+    def _finish(
+        self, config: TrainConfig, prepared: Prepared, progress: Progress, facts: dict[str, Any]
+    ) -> Run:
+        self.accelerator.wait_for_everyone()
+        bundle, metrics = self.folder / "bundle", {}
+        if self.accelerator.is_main_process:
+            metrics = finish(self.folder, config, prepared, progress, facts, self.reporter)
+        self.accelerator.wait_for_everyone()
+        return Run(self.folder, config, progress, bundle, metrics)
+
+
+def _validator(config: TrainConfig, prepared: Prepared) -> Validator:
+    options, most = config.validation, config.validation.max_images
+    stride = max(1, len(prepared.val) // most) if most else 1
+    samples = prepared.val[::stride][: most or None]
+    loss = build_loss(config.loss, config.input.activation, config.train.side_weight)
+    return Validator(
+        samples, config.input, prepared.classes, loss, PredictOptions(batch=options.batch),
+        config.data.cache_mb * 2**18,
+    )  # fmt: skip
+
+
+def _renewal(pool: SynthPool, store: Any, first: int, begun: int, processes: int) -> Any:
+    def before_epoch(epoch: int) -> None:
+        if epoch > begun:
+            pool.advance(store, first, epoch, processes)
+
+    return before_epoch
+
+
+def _broadcast(accelerator: Any, value: int) -> int:
+    if accelerator.num_processes == 1:
+        return value
+    from accelerate.utils import broadcast
+
+    return int(broadcast(torch.tensor(value, device=accelerator.device)).item())
+
+
+def environment(threads: int, workers: int, device: str) -> dict[str, Any]:
+    """Return versions and machine, for ``environment.json``."""
+    packages = {}
+    for name in ("flawscope", "torch", "torchvision", "timm", "segmentation-models-pytorch", "accelerate",
+                 "numpy", "onnxruntime", "opencv-python-headless"):  # fmt: skip
+        with contextlib.suppress(PackageNotFoundError):
+            packages[name] = version(name)
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "device": device,
+        "threads": threads,
+        "workers": workers,
+        "packages": packages,
+    }
+

@@ -1,0 +1,199 @@
+"""A pool of procedural images for training: rendered by several processes, renewed from epoch to epoch.
+
+Which image stands at which place in which epoch follows from the seed alone, so a resumed run sees the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flawscope.errors import ConfigError
+from flawscope.images.atomic import atomic_path
+from flawscope.training.config import SynthConfig
+from flawscope.training.store import PictureStore, Source
+from flawscope.types import Mask, RgbImage, Sample
+
+_TRAIN, _VALIDATION = 3, 4
+"""Streams of seeds, so that no validation image is ever trained on."""
+_ALONE = 4
+"""Up to this many images are rendered here; starting processes would take longer."""
+
+Report = Callable[[int, int], None]
+"""Called with (done, all) while images are rendered."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What one rendered image follows from."""
+
+    seed: int
+    size_hw: tuple[int, int]
+    options: tuple[tuple[str, Any], ...]
+    """Options of the generator, as pairs, so that recipes can be compared."""
+
+
+def render(recipe: Recipe) -> tuple[RgbImage, Mask]:
+    """Draw one image: H x W x 3 uint8 and its mask H x W uint8 (0, 1)."""
+    from flawscope.data.synthetic.concrete import render_concrete
+
+    drawn = render_concrete(recipe.seed, recipe.size_hw, concrete_options(dict(recipe.options)))
+    return drawn.image, drawn.mask
+
+
+def concrete_options(given: Mapping[str, Any]) -> Any:
+    """Return the generator's options from plain values. Raises ConfigError for unknown names."""
+    from flawscope.data.synthetic.concrete import ConcreteOptions
+    from flawscope.data.synthetic.cracks import CrackOptions
+
+    options = dict(given)
+    cracks = options.pop("cracks", None)
+    built = _build(ConcreteOptions, options, "data.synth.options")
+    return replace(built, cracks=_build(CrackOptions, cracks, "data.synth.options.cracks")) if cracks else built
+
+
+def _build(kind: Any, options: Mapping[str, Any], where: str) -> Any:
+    known = [item.name for item in fields(kind)]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ConfigError(f"unknown key {where}.{unknown[0]!r}. Known here: {', '.join(known)}")
+    pairs = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    return kind(**pairs)
+
+
+def place_seed(seed: int, place: int, generation: int, stream: int = _TRAIN) -> int:
+    """Return the generator's seed for a place of the pool."""
+    return int(np.random.SeedSequence([seed, stream, place, generation]).generate_state(1)[0])
+
+
+def generation(place: int, epoch: int, renew: float, places: int) -> int:
+    """Return how often ``place`` was drawn anew before ``epoch``: places are renewed in turn."""
+    renewed = int(epoch * renew * places + 1e-9)
+    return max(0, -(-(renewed - place) // places))
+
+
+class SynthPool:
+    """Fills places ``first .. first + images - 1`` of a store with procedural images."""
+
+    def __init__(self, config: SynthConfig, seed: int) -> None:
+        self.config = config
+        self.seed = seed
+        self._options = tuple(sorted(config.options.items()))
+
+    def validation_samples(self, processes: int, report: Report | None = None) -> list[Sample]:
+        """Return the images that validate; their seeds are never trained on."""
+        recipes = [
+            Recipe(place_seed(self.seed, i, 0, _VALIDATION), self.config.size_hw, self._options)
+            for i in range(self.config.validation_images)
+        ]
+        pairs = self._render_all(recipes, processes, report)
+        return [
+            Sample(
+                f"synthetic-val/{i:05d}",
+                image=partial(_same, image),
+                read_mask=partial(_same, mask),
+                source="synthetic",
+            )
+            for i, (image, mask) in enumerate(pairs)
+        ]
+
+    def recipes(self, epoch: int) -> list[Recipe]:
+        """Return what stands at each place in ``epoch``."""
+        count, renew = self.config.images, self.config.renew
+        return [
+            Recipe(
+                place_seed(self.seed, i, generation(i, epoch, renew, count)),
+                self.config.size_hw,
+                self._options,
+            )
+            for i in range(count)
+        ]
+
+    def sources(self, epoch: int, processes: int, report: Report | None = None) -> list[Source]:
+        """Render the pool as it is in ``epoch``."""
+        images = self._render_all(self.recipes(epoch), processes, report)
+        return [_held(f"synthetic/{i:05d}", *pair) for i, pair in enumerate(images)]
+
+    def advance(self, store: PictureStore, first: int, epoch: int, processes: int) -> int:
+        """Bring the store from the epoch before to ``epoch``; return the number of images drawn anew."""
+        before, now = self.recipes(epoch - 1), self.recipes(epoch)
+        changed = [i for i, (old, new) in enumerate(zip(before, now, strict=True)) if old != new]
+        images = self._render_all([now[i] for i in changed], processes, None)
+        for i, pair in zip(changed, images, strict=True):
+            store.replace(first + i, _held(f"synthetic/{i:05d}", *pair))
+        return len(changed)
+
+    def _render_all(
+        self, recipes: Sequence[Recipe], processes: int, report: Report | None
+    ) -> list[tuple[RgbImage, Mask]]:
+        folder = Path(self.config.cache_dir) if self.config.cache_dir else None
+        done: list[tuple[RgbImage, Mask]] = []
+        for pair in _drawn(recipes, processes, folder):
+            done.append(pair)
+            if report is not None:
+                report(len(done), len(recipes))
+        return done
+
+
+def _held(name: str, image: RgbImage, mask: Mask) -> Source:
+    return Source(name, partial(_same, (image, mask)), "synthetic")
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _drawn(
+    recipes: Sequence[Recipe], processes: int, folder: Path | None
+) -> Iterable[tuple[RgbImage, Mask]]:
+    jobs = [(recipe, folder) for recipe in recipes]
+    if len(recipes) <= _ALONE or processes <= 1:
+        yield from map(_draw, jobs)
+        return
+    # Spawned, not forked: the parent holds threads of torch.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(recipes)), mp_context=context) as pool:
+        yield from pool.map(_draw, jobs, chunksize=4)
+
+
+def _draw(job: tuple[Recipe, Path | None]) -> tuple[RgbImage, Mask]:
+    recipe, folder = job
+    if folder is None:
+        return render(recipe)
+    path = folder / f"{_digest(recipe)}.npz"
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as kept:
+            return kept["image"], kept["mask"]
+    image, mask = render(recipe)
+    with atomic_path(path) as temporary:
+        np.savez_compressed(temporary, image=image, mask=mask)
+    return image, mask
+
+
+def _digest(recipe: Recipe) -> str:
+    text = json.dumps([generator_digest(), recipe.seed, recipe.size_hw, recipe.options])
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+_generator_digest: list[str] = []
+
+
+def generator_digest() -> str:
+    """Return a hash of the generator's own source: kept images of another generator are not used."""
+    if not _generator_digest:
+        import flawscope.data.synthetic as package
+
+        digest = hashlib.sha256()
+        for path in sorted(Path(package.__path__[0]).rglob("*.py")):
+            digest.update(path.read_bytes())
+        _generator_digest.append(digest.hexdigest())
+    return _generator_digest[0]
