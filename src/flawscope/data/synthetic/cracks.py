@@ -1,8 +1,9 @@
 """Draws cracks on a canvas, with the exact mask and the exact width along every centreline.
 
-The mask holds the pixels whose centre lies within half the width of a centreline, and the chain of pixels that the
-centreline passes, so that even a hairline is 8-connected. Real annotators draw thin cracks one to three pixels wider
-than their dark core; ``CrackOptions.label_margin_px`` imitates that in the mask only, the truth stays exact.
+The mask holds the pixels whose centre lies within half the width of a centreline, and the chain of pixels
+that the centreline passes, so that even a hairline is 8-connected. Real annotators draw thin cracks one to three
+pixels wider than their dark core; ``CrackOptions.label_margin_px`` imitates that in the mask only, the truth
+stays exact.
 """
 
 from __future__ import annotations
@@ -71,8 +72,8 @@ def draw_cracks(
 ) -> tuple[CrackTruth, ...]:
     """Draw cracks on ``canvas`` and set their pixels in ``mask_out`` (H x W uint8) to 1.
 
-    Returns the drawn centrelines with their exact widths; each entry is one unbroken labelled stretch of a branch.
-    Deterministic for a given state of ``rng``.
+    Returns the drawn centrelines with their exact widths; each entry is one unbroken labelled stretch of a
+    branch. Deterministic for a given state of ``rng``.
     """
     options = options or CrackOptions()
     truths: list[CrackTruth] = []

@@ -47,7 +47,8 @@ def _dense(line: PointsXY) -> PointsXY:
 def stair_path(rng: np.random.Generator, canvas: Canvas) -> PointsXY | None:
     """A guide line N x 2 (x, y) along the joints, drifting one way, cutting through bricks now and then.
 
-    It runs in the middle of the joint or along one edge of it, where mortar and brick part. None without joints.
+    It runs in the middle of the joint or along one edge of it, where mortar and brick part. None without
+    joints.
     """
     joints = _Joints(canvas)
     if not joints.lines:

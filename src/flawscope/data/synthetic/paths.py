@@ -1,6 +1,7 @@
 """Where cracks run: centrelines of single lines, trees, nets and stairs, without any width or colour.
 
-All functions return polylines N x 2 float64 (x, y) in px, pixel centres on whole numbers; lines may leave the picture.
+All functions return polylines N x 2 float64 (x, y) in px, pixel centres on whole numbers; lines may leave the
+picture.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def resample(points_xy_px: PointsXY, step_px: float) -> PointsXY:
 def rough_line(
     rng: np.random.Generator, guide_xy_px: PointsXY, roughness: Roughness, step_px: float
 ) -> PointsXY:
-    """Roughen a guide line: octaves of displacement across it (pinned at its ends), then kinks round grains."""
+    """Roughen a guide: octaves of displacement across it (pinned at its ends), then kinks round grains."""
     line = resample(guide_xy_px, step_px)
     arc = arc_length(line)
     length = float(arc[-1])
@@ -238,7 +239,7 @@ def _mosaic_seeds(
 
 
 def stair(rng: np.random.Generator, canvas: Canvas, roughness: Roughness, step_px: float) -> list[Branch]:
-    """Along the joints of a wall in steps, here and there straight through a brick; a line where there are none."""
+    """Along the joints of a wall in steps, here and there through a brick; a long line without joints."""
     guide = stair_path(rng, canvas)
     if guide is None or arc_length(guide)[-1] < 12:
         return long_line(rng, canvas, roughness, step_px)

@@ -1,7 +1,7 @@
 """Exact distances to polylines of varying width, computed only in a band around them.
 
-Every segment is measured in its own small box; where boxes overlap the smallest signed distance wins. That keeps
-long thin networks cheap and the result exact: no raster distance transform, no rounding of the line to pixels.
+Every segment is measured in its own small box; where boxes overlap the smallest signed distance wins. That
+keeps long thin networks cheap and the result exact: no raster distance transform, no rounding to pixels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Stroke:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Band:
-    """The pixels near some strokes, each with its relation to the nearest of them (all arrays of length P)."""
+    """The pixels near some strokes and how each lies to the nearest of them (all arrays of length P)."""
 
     rows: npt.NDArray[np.intp]
     cols: npt.NDArray[np.intp]
@@ -125,7 +125,8 @@ def _segments(strokes: Sequence[Stroke]) -> npt.NDArray[np.float64]:
 def _measure(
     segments: Float32Array, box: int, size_hw: tuple[int, int], reach_px: float
 ) -> tuple[npt.NDArray[np.generic], ...]:
-    """Pixels of the boxes around segments of one box size: flat index, signed, distance, width, position, side, ex, ey."""
+    """Columns for the pixels near segments of one box size: flat index, signed, distance, width, position,
+    side, ex, ey."""
     ax, ay, bx, by, wa, wb, index = (segments[:, i] for i in range(7))
     offsets = np.arange(-box, box + 1, dtype=np.float32)
     px = np.rint((ax + bx) / 2)[:, None] + offsets
