@@ -31,14 +31,19 @@ def light(rng: np.random.Generator, canvas: Canvas) -> Float32Array:
     return out
 
 
-def photograph(rng: np.random.Generator, scene: Float32Array) -> tuple[Picture, dict[str, Any]]:
-    """A picture H x W x 3 uint8 of the light ``scene`` (H x W x 3 linear), and what the camera did."""
+def photograph(
+    rng: np.random.Generator, scene: Float32Array, crisp: float = 0.4
+) -> tuple[Picture, dict[str, Any]]:
+    """A picture H x W x 3 uint8 of the light ``scene`` (H x W x 3 linear), and what the camera did.
+
+    ``crisp`` (0..1) is the share of pictures that are sharpened; the more of them, the fewer are blurred.
+    """
     steps: dict[str, Any] = {}
     picture = Image.fromarray(_develop(rng, scene, steps))
-    picture = _lens(rng, picture, steps)
-    if chance(rng, 0.85):
+    picture = _lens(rng, picture, crisp, steps)
+    if chance(rng, 0.75):
         picture = Image.fromarray(_sensor_noise(rng, np.asarray(picture), steps))
-    if chance(rng, 0.5):
+    if chance(rng, crisp):
         amount, radius = float(rng.uniform(30, 260)), float(rng.uniform(0.6, 2.4))
         picture = picture.filter(ImageFilter.UnsharpMask(radius, round(amount), 0))
         steps["sharpened"] = [round(amount), round(radius, 2)]
@@ -142,10 +147,10 @@ def _develop(rng: np.random.Generator, scene: Float32Array, steps: dict[str, Any
     """Exposure, white balance, gamma and contrast through one table a channel: uint8."""
     sample = scene[::4, ::4]
     mean = float(sample.mean())
-    target = float(np.clip(rng.normal(0.2, 0.09), 0.03, 0.55))
+    target = float(np.clip(rng.normal(0.23, 0.1), 0.03, 0.6))
     # Cameras meter: most of the surface's own brightness goes, some of it stays.
     exposure = (target / max(mean, 1e-3)) ** float(rng.uniform(0.5, 1.0))
-    balance = np.exp(rng.normal(0, 0.05, 3))
+    balance = np.exp(rng.normal(0, 0.04, 3) + rng.normal(0, 0.05) * np.array([1, 0, -1]))
     bend, lift = float(rng.uniform(-0.25, 0.55)), float(rng.uniform(-0.02, 0.06) if chance(rng, 0.4) else 0)
     steps["exposure"] = round(exposure, 3)
     grid = np.linspace(0, 1, 2048)
@@ -162,18 +167,18 @@ def _develop(rng: np.random.Generator, scene: Float32Array, steps: dict[str, Any
     return out
 
 
-def _lens(rng: np.random.Generator, picture: Image.Image, steps: dict[str, Any]) -> Image.Image:
+def _lens(rng: np.random.Generator, picture: Image.Image, crisp: float, steps: dict[str, Any]) -> Image.Image:
     """Defocus, motion, or a small picture that somebody enlarged."""
-    kind = float(rng.random())
-    if kind < 0.45:
+    kind = float(rng.random()) + 0.5 * (crisp - 0.4)
+    if kind < 0.38:
         radius = float(rng.uniform(0.3, 1.0)) if chance(rng, 0.8) else float(rng.uniform(1.0, 2.0))
         steps["defocus_px"] = round(radius, 2)
         return picture.filter(ImageFilter.GaussianBlur(radius))
-    if kind < 0.53:
+    if kind < 0.44:
         length = int(rng.integers(2, 6))
         steps["motion_px"] = length
         return _motion(rng, picture, length)
-    if kind < 0.65:
+    if kind < 0.56:
         factor = float(rng.uniform(0.45, 0.85))
         w, h = picture.size
         steps["enlarged"] = round(1 / factor, 2)
@@ -204,9 +209,9 @@ def _shifted(pixels: Picture, dy: int, dx: int) -> Picture:
 def _sensor_noise(rng: np.random.Generator, pixels: Picture, steps: dict[str, Any]) -> Picture:
     """Luminance noise (more of it in the light parts) and a little colour noise, in screen values."""
     size_hw = (pixels.shape[0], pixels.shape[1])
-    sigma = log_uniform(rng, 0.8, 9.0)
+    sigma = log_uniform(rng, 0.6, 7.5)
     steps["noise"] = round(sigma, 2)
-    kind: noise.NoiseKind = "soft" if chance(rng, 0.4) else "white"
+    kind: noise.NoiseKind = "soft" if chance(rng, 0.5) else "white"
     grain = noise.field(kind, rng, size_hw) * np.float32(sigma)
     out = pixels.astype(np.float32)
     out += grain[..., None]

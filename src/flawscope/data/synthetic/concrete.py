@@ -7,7 +7,7 @@ photographed. Each step draws from its own random stream, so that a change to on
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,20 +17,11 @@ from PIL import Image
 from flawscope.data.synthetic import camera, textures
 from flawscope.data.synthetic.canvas import Canvas, CrackTruth, Float32Array, MaskArray, SynthImage
 from flawscope.data.synthetic.cracks import CrackOptions, draw_cracks
+from flawscope.data.synthetic.distractors import draw_distractors
 from flawscope.data.synthetic.noise import chance, log_uniform
 from flawscope.data.synthetic.strokes import Stroke, rasterised, stroke_band
-from flawscope.data.synthetic.textures.patchwork import join
+from flawscope.data.synthetic.textures.patchwork import blank, join
 from flawscope.errors import UsageError
-
-try:
-    from flawscope.data.synthetic.distractors import draw_distractors
-except ImportError:  # being written
-
-    def draw_distractors(
-        rng: np.random.Generator, canvas: Canvas, cracks: Sequence[CrackTruth], stage: str
-    ) -> list[str]:
-        return []
-
 
 _STREAM = 1
 """Changes every picture of this kind; raise it only when old seeds may be given up."""
@@ -73,7 +64,8 @@ def render_concrete(seed: int, size_hw: tuple[int, int], options: ConcreteOption
     seed, an unknown material or shares outside 0..1.
     """
     options = options or ConcreteOptions()
-    _check(seed, size_hw, options)
+    check_request(seed, size_hw)
+    _check_options(options)
     surface_rng, before_rng, crack_rng, after_rng, camera_rng = (
         np.random.default_rng(child) for child in np.random.SeedSequence([_STREAM, seed]).spawn(5)
     )
@@ -97,7 +89,7 @@ def render_concrete(seed: int, size_hw: tuple[int, int], options: ConcreteOption
         cracks = tuple(crack.scaled(1 / zoom) for crack in cracks)
         margin_px = options.cracks.label_margin_px if options.cracks else 0.0
         mask = draw_mask(cracks, size_hw, margin_px)
-    image, steps = camera.photograph(camera_rng, scene)
+    image, steps = camera.photograph(camera_rng, scene, 0.75 if canvas.material == "asphalt" else 0.4)
     recipe.update(material=canvas.material, surface=canvas.notes, distractors=drawn, camera=steps)
     return SynthImage(image, mask, cracks, recipe)
 
@@ -116,20 +108,25 @@ def draw_mask(cracks: tuple[CrackTruth, ...], size_hw: tuple[int, int], margin_p
     return mask
 
 
-def _check(seed: int, size_hw: tuple[int, int], options: ConcreteOptions) -> None:
+def check_request(seed: int, size_hw: tuple[int, int]) -> None:
+    """Raises UsageError for a negative seed or a side outside 32..8192 px."""
     if seed < 0:
-        raise UsageError(f"Seed {seed} is negative; expected a whole number from 0 on.")
+        raise UsageError(f"The seed is {seed}.\nExpected a whole number from 0 on.")
     if not all(MIN_SIDE_PX <= side <= MAX_SIDE_PX for side in size_hw):
         raise UsageError(
-            f"Size {size_hw[0]}x{size_hw[1]} cannot be drawn; expected {MIN_SIDE_PX} to {MAX_SIDE_PX} px a side."
+            f"The size is {size_hw[0]}x{size_hw[1]} px.\nExpected {MIN_SIDE_PX} to {MAX_SIDE_PX} px a side."
         )
+
+
+def _check_options(options: ConcreteOptions) -> None:
     for name in ("clean_share", "patch_share", "rescale_share"):
         value = getattr(options, name)
         if not 0 <= value <= 1:
             raise UsageError(f"{name} is {value}; expected a share from 0 to 1.")
     unknown = sorted(set(options.materials) - set(textures.TEXTURES))
-    if unknown or not options.materials:
-        raise UsageError(f"Unknown materials {unknown}; expected some of {', '.join(textures.TEXTURES)}.")
+    if unknown or sum(options.materials.values()) <= 0 or min(options.materials.values()) < 0:
+        found = f"unknown: {', '.join(unknown)}" if unknown else "no positive share"
+        raise UsageError(f"materials has {found}.\nExpected shares for some of: {', '.join(textures.TEXTURES)}.")
 
 
 def _zoom(rng: np.random.Generator, options: ConcreteOptions) -> float:
@@ -144,6 +141,8 @@ def _surface(rng: np.random.Generator, size_hw: tuple[int, int], options: Concre
     weights = np.array([options.materials[name] for name in names], np.float64)
     name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
     canvas = textures.TEXTURES[name](rng, size_hw)
+    if chance(rng, 0.4 * options.patch_share):
+        canvas.notes["blank"] = blank(rng, canvas)
     if chance(rng, options.patch_share):
         # The same kind more often than another: repairs are asphalt in asphalt.
         second = name if chance(rng, 0.5) else names[int(rng.integers(len(names)))]

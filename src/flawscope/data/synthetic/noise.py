@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import scipy.fft
 from PIL import Image
 
 from flawscope.data.synthetic.canvas import Float32Array
 
 ATLAS_PX = 1024
 _ATLAS_SEED = 20240607
-_CELL_ATLAS_DIAMETERS_PX = (4.0, 10.0, 26.0)
+_CELL_ATLAS_DIAMETERS_PX = (4, 8, 16, 32)
 
 NoiseKind = Literal["white", "soft", "blob", "pink", "cloud", "streak", "fibre"]
 _KINDS: tuple[NoiseKind, ...] = ("white", "soft", "blob", "pink", "cloud", "streak", "fibre")
@@ -127,9 +126,9 @@ def _atlas(kind: NoiseKind) -> Float32Array:
         return white
     fy = np.fft.fftfreq(ATLAS_PX).astype(np.float32)[:, None]
     fx = np.fft.rfftfreq(ATLAS_PX).astype(np.float32)[None, :]
-    spectrum = scipy.fft.rfft2(white) * _response(kind, fy, fx)
+    spectrum = np.fft.rfft2(white) * _response(kind, fy, fx)
     spectrum[0, 0] = 0
-    out = scipy.fft.irfft2(spectrum, s=white.shape).astype(np.float32)
+    out = np.fft.irfft2(spectrum, s=white.shape).astype(np.float32)
     return out / np.float32(out.std())
 
 
@@ -156,31 +155,29 @@ def _response(kind: NoiseKind, fy: Float32Array, fx: Float32Array) -> Float32Arr
 @functools.cache
 def _cell_atlas(index: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     """ATLAS x ATLAS x 4 uint8 planes of a periodic Voronoi pattern on a jittered grid."""
-    count = round(ATLAS_PX / _CELL_ATLAS_DIAMETERS_PX[index])
-    pitch = ATLAS_PX / count
+    pitch = _CELL_ATLAS_DIAMETERS_PX[index]
+    count = ATLAS_PX // pitch
     rng = np.random.default_rng([_ATLAS_SEED, 100 + index])
     seeds = rng.uniform(0.02, 0.98, (count, count, 2)).astype(np.float32)
     # A cell's weight shifts its borders: large and small stones side by side.
     weight = (rng.random((count, count)) ** 2 * 0.35).astype(np.float32)
-    values = rng.random((count, count, 2)).astype(np.float32)
-    axis = (np.arange(ATLAS_PX, dtype=np.float32) + 0.5) / np.float32(pitch)
-    base = np.floor(axis).astype(np.int64)
-    part = axis - base
-    shape = (ATLAS_PX, ATLAS_PX)
-    first = np.full(shape, 9, np.float32)
-    second = np.full(shape, 9, np.float32)
-    owner = np.zeros(shape, np.int64)
+    values = (rng.random((count, count, 2)) * 255).round().astype(np.float32)
+    part = ((np.arange(pitch, dtype=np.float32) + 0.5) / np.float32(pitch))[None, :]
+    # Axes: cell row, pixel row in the cell, cell column, pixel column in the cell.
+    shape = (count, pitch, count, pitch)
+    first, second = np.full(shape, 9, np.float32), np.full(shape, 9, np.float32)
+    tone, kind = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
-            iy, ix = (base + dy) % count, (base + dx) % count
-            grid = np.ix_(iy, ix)
-            gap_y = seeds[..., 0][grid] + np.float32(dy) - part[:, None]
-            gap_x = seeds[..., 1][grid] + np.float32(dx) - part[None, :]
-            distance = np.sqrt(gap_y * gap_y + gap_x * gap_x) - weight[grid]
+            near, own, offset = (np.roll(a, (-dy, -dx), axis=(0, 1)) for a in (seeds, values, weight))
+            gap_y = (near[:, :, 0] + np.float32(dy))[:, None, :, None] - part.reshape(1, pitch, 1, 1)
+            gap_x = (near[:, :, 1] + np.float32(dx))[:, None, :, None] - part.reshape(1, 1, 1, pitch)
+            distance = np.sqrt(gap_y * gap_y + gap_x * gap_x) - offset[:, None, :, None]
             nearer = distance < first
-            second = np.where(nearer, first, np.minimum(second, distance))
-            owner = np.where(nearer, iy[:, None] * count + ix[None, :], owner)
-            first = np.where(nearer, distance, first)
-    tone, kind = values[..., 0].ravel()[owner], values[..., 1].ravel()[owner]
-    planes = np.stack([tone, kind, np.clip(second - first, 0, 1), np.clip(1 - first, 0, 1)], axis=-1)
-    return (planes * 255).round().astype(np.uint8)
+            np.minimum(second, np.maximum(distance, first), out=second)
+            np.minimum(first, distance, out=first)
+            np.copyto(tone, own[:, None, :, None, 0], where=nearer)
+            np.copyto(kind, own[:, None, :, None, 1], where=nearer)
+    edge, dome = np.clip(second - first, 0, 1) * 255, np.clip(1 - first, 0, 1) * 255
+    planes = [plane.reshape(ATLAS_PX, ATLAS_PX).round().astype(np.uint8) for plane in (tone, kind, edge, dome)]
+    return np.stack(planes, axis=-1)

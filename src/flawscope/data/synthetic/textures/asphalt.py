@@ -11,21 +11,22 @@ from flawscope.data.synthetic.textures import colours
 
 _CASTS = (
     (1.00, 1.00, 1.00),
-    (1.03, 1.00, 0.94),
-    (1.10, 1.00, 0.82),
-    (1.06, 1.00, 0.90),
-    (0.95, 1.00, 1.05),
-    (0.88, 0.98, 1.12),
-    (0.93, 1.02, 1.00),
-    (1.02, 0.98, 1.03),
+    (1.02, 1.00, 0.98),
+    (1.03, 1.00, 0.95),
+    (1.05, 1.00, 0.93),
+    (1.08, 1.00, 0.85),
+    (1.03, 1.00, 1.03),
+    (0.96, 1.00, 1.04),
+    (0.92, 0.99, 1.07),
+    (0.96, 1.01, 0.99),
 )
 
 
 def asphalt(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     """Asphalt from fine (2 px stones) to coarse (10 px), flat or harsh."""
-    grain_px = log_uniform(rng, 1.8, 9.0)
+    grain_px = log_uniform(rng, 1.6, 4.0) if chance(rng, 0.6) else log_uniform(rng, 3.0, 9.0)
     stretch = float(rng.uniform(1.0, 1.5)) if chance(rng, 0.4) else 1.0
-    contrast = float(rng.beta(1.6, 2.2))
+    contrast = float(rng.beta(2.2, 1.5))
     stones = noise.cells(rng, size_hw, grain_px, stretch)
     chips = noise.cells(rng, size_hw, max(1.8, grain_px * rng.uniform(0.4, 0.65)), stretch)
     fine = noise.field("soft", rng, size_hw, 1.0)
@@ -41,20 +42,23 @@ def asphalt(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
 
     value = 1 + contrast * (
         rng.uniform(0.2, 0.6) * (cover * stones.tone - 0.45)
-        + rng.uniform(0.6, 2.6) * bright
-        - rng.uniform(0.2, 0.7) * dark
-        + rng.uniform(0.5, 1.5) * chip
+        + rng.uniform(0.8, 3.6) * bright
+        - rng.uniform(0.3, 0.85) * dark
+        + rng.uniform(0.6, 1.9) * chip
     )
-    value += (0.05 + 0.22 * contrast) * rng.uniform(0.3, 1.0) * fine
-    value += rng.uniform(0.03, 0.12) * ground
-    value = np.maximum(value, 0.12)
+    value += (0.05 + 0.25 * contrast) * rng.uniform(0.4, 1.2) * fine
+    value += rng.uniform(0.04, 0.16) * ground
+    # Glints: small bright chips skew the brightness upwards, as sharpened phone pictures show.
+    glint = np.maximum(noise.field("soft" if chance(rng, 0.6) else "white", rng, size_hw) - np.float32(rng.uniform(0.8, 1.6)), 0)
+    value += (0.1 + contrast) * rng.uniform(0.2, 1.5) * glint
+    value = np.maximum(value, 0.1)
 
-    base = rng.uniform(0.28, 0.66) * np.asarray(_CASTS[int(rng.integers(len(_CASTS)))])
+    base = rng.uniform(0.28, 0.66) * np.array([1.02, 1.0, 0.99]) * np.asarray(_CASTS[int(rng.integers(len(_CASTS)))])
     colour = colours.linear(base * (1 + rng.normal(0, 0.015, 3)))
     rgb = colours.tinted(value, colour)
     _stone_hues(rng, rgb, stones, cover)
     _wear(rng, rgb, size_hw)
-    relief = grain_px * rng.uniform(0.05, 0.35)
+    relief = grain_px * rng.uniform(0.08, 0.45)
     height = relief * (cover * (0.4 + 0.6 * stones.dome) + 0.4 * chip + 0.12 * fine)
     notes = {"grain_px": round(grain_px, 2), "contrast": round(contrast, 2)}
     return Canvas(rgb, height.astype(np.float32), "asphalt", grain_px=grain_px, notes=notes)
@@ -74,8 +78,8 @@ def _wear(rng: np.random.Generator, rgb: np.ndarray, size_hw: tuple[int, int]) -
     broad = noise.field("cloud", rng, size_hw, log_uniform(rng, 0.7, 3.0))
     rgb *= (1 + np.clip(rng.uniform(0, 0.16) * broad, -0.5, 0.6))[..., None]
     if chance(rng, 0.25):
-        spots = noise.field("cloud", rng, size_hw, log_uniform(rng, 0.15, 0.9))
-        oil = noise.smoothstep(spots, float(rng.uniform(0.4, 1.2)), float(rng.uniform(1.3, 2.2)))
+        spots = noise.field("cloud", rng, size_hw, log_uniform(rng, 0.5, 1.2))
+        oil = noise.smoothstep(spots, float(rng.uniform(-0.2, 0.8)), float(rng.uniform(1.2, 2.6)))
         colours.paint(rgb, colours.linear((0.13, 0.12, 0.12)), oil * float(rng.uniform(0.3, 0.8)))
     if chance(rng, 0.25):
         dust = noise.smoothstep(noise.field("cloud", rng, size_hw, log_uniform(rng, 0.5, 2.0)), 0.0, 1.8)

@@ -62,7 +62,7 @@ def _rust(rng: np.random.Generator, canvas: Canvas) -> None:
     cover = noise.smoothstep(pattern, low, low + float(rng.uniform(0.1, 0.8)))
     mottle = noise.field("pink", rng, size_hw, 0.8)
     dark = colours.pick(rng, [(0.3, 0.17, 0.1), (0.36, 0.2, 0.12), (0.25, 0.16, 0.12)])
-    light = colours.pick(rng, [(0.62, 0.36, 0.18), (0.7, 0.42, 0.2), (0.55, 0.33, 0.22)])
+    light = colours.pick(rng, [(0.56, 0.36, 0.23), (0.6, 0.4, 0.26), (0.5, 0.33, 0.24)])
     mix = np.clip(0.5 + 0.35 * mottle, 0, 1)[..., None]
     canvas.rgb += cover[..., None] * (dark + (light - dark) * mix - canvas.rgb)
     canvas.height += cover * (0.35 * mottle + np.float32(rng.uniform(-0.6, 0.6)))

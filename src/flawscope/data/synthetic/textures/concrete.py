@@ -39,7 +39,7 @@ def _skin(rng: np.random.Generator, size_hw: tuple[int, int], rough: float) -> t
 
 
 def _base_colour(rng: np.random.Generator) -> colours.Colour:
-    if chance(rng, 0.15):
+    if chance(rng, 0.1):
         palette = [(0.72, 0.62, 0.5), (0.62, 0.5, 0.42), (0.55, 0.6, 0.52), (0.8, 0.78, 0.7), (0.5, 0.47, 0.5)]
         return colours.pick(rng, palette)
     return colours.grey(rng, 0.38, 0.86, 0.015, float(rng.uniform(-0.08, 0.16)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial import Voronoi
+from PIL import Image
 
 from flawscope.data.synthetic import noise
 from flawscope.data.synthetic.canvas import Canvas, Float32Array, PointsXY
@@ -87,7 +87,7 @@ def brick(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
 
 def _lay(rng: np.random.Generator, size_hw: tuple[int, int]) -> _Wall:
     h, w = size_hw
-    course_px = log_uniform(rng, 13, 190)
+    course_px = log_uniform(rng, 15, 240)
     length_px = course_px * (float(rng.uniform(2.2, 4.2)) if chance(rng, 0.85) else float(rng.uniform(1.0, 2.2)))
     mortar_px = max(1.2, course_px * log_uniform(rng, 0.05, 0.28))
     to_wall = _view(rng, size_hw)
@@ -191,17 +191,18 @@ def _faces(
 ) -> tuple[Float32Array, Float32Array]:
     """Colour and relief of the bricks."""
     main = colours.pick(rng, BRICKS, 0.06)
-    other = colours.pick(rng, BRICKS, 0.06) if chance(rng, 0.45) else main * float(rng.uniform(0.55, 1.4))
+    main = main + float(rng.uniform(0, 0.5)) * (main.mean() - main)
+    other = colours.pick(rng, BRICKS, 0.06) if chance(rng, 0.45) else main * float(rng.uniform(0.5, 1.3))
     tables = rng.random((3, 64, 64)).astype(np.float32)
     keys = (wall.row % 64, wall.col % 64)
     mix = tables[0][keys] ** float(rng.uniform(1, 3)) * float(rng.uniform(0.1, 1.0))
-    spread = float(rng.uniform(0.02, 0.3))
+    spread = float(rng.uniform(0.03, 0.36))
     value = 1 + spread * (tables[1][keys] - 0.5) * 2
     broad = noise.field("cloud", rng, size_hw, log_uniform(rng, 0.4, 1.5) * max(1.0, scale))
     mid = noise.field("pink", rng, size_hw, max(0.7, scale * float(rng.uniform(0.4, 1.2))))
     fine = noise.field("soft", rng, size_hw, max(1.0, scale * 0.5))
-    value += np.clip(rng.uniform(0, 0.14) * broad, -0.4, 0.4) + rng.uniform(0.01, 0.13) * mid
-    value += rng.uniform(0.01, 0.12) * fine
+    value += np.clip(rng.uniform(0, 0.14) * broad, -0.4, 0.4) + rng.uniform(0.02, 0.15) * mid
+    value += rng.uniform(0.0, 0.07) * fine
     height = (rng.uniform(0.05, 0.4) * mid + rng.uniform(0.02, 0.25) * fine) * min(scale, 2.5)
     if chance(rng, 0.25):
         rug = noise.field("fibre", rng, size_hw[::-1], max(0.7, scale * 0.6)).T
@@ -223,11 +224,11 @@ def _face_marks(
 ) -> None:
     chosen, broad, mid = fields
     size_hw = (rgb.shape[0], rgb.shape[1])
-    if chance(rng, 0.45):
+    if chance(rng, 0.28):
         # Chips and sand grains, light or dark.
-        specks = noise.cells(rng, size_hw, max(2.5, float(rng.uniform(3, 11)) * scale))
+        specks = noise.cells(rng, size_hw, max(2.5, log_uniform(rng, 2.5, 9) * scale))
         size = float(rng.uniform(0.45, 0.75))
-        on = noise.smoothstep(specks.dome + 0.05 * mid, size, size + 0.2) * (specks.kind < rng.uniform(0.05, 0.6))
+        on = noise.smoothstep(specks.dome + 0.05 * mid, size, size + 0.2) * (specks.kind < log_uniform(rng, 0.03, 0.5))
         light = chance(rng, 0.45)
         tone = colours.pick(rng, [(0.9, 0.86, 0.76), (0.8, 0.7, 0.6)] if light else [(0.15, 0.1, 0.1), (0.25, 0.16, 0.13)])
         colours.paint(rgb, tone, on * float(rng.uniform(0.3, 1)))
@@ -246,7 +247,7 @@ def _mortar(
     """Colour and relief of the mortar, and how many px it lies below the bricks (negative: it stands out)."""
     sand = noise.field("soft", rng, size_hw, max(1.0, scale * float(rng.uniform(0.4, 0.9))))
     mid = noise.field("pink", rng, size_hw, max(0.7, scale))
-    value = 1 + rng.uniform(0.03, 0.25) * sand + rng.uniform(0.03, 0.16) * mid
+    value = 1 + rng.uniform(0.02, 0.2) * sand + rng.uniform(0.03, 0.16) * mid
     rgb = colours.tinted(np.maximum(value, 0.1).astype(np.float32), colours.pick(rng, MORTARS, 0.06))
     height = (rng.uniform(0.1, 0.6) * sand + rng.uniform(0.1, 0.5) * mid) * min(scale, 2.5)
     kind = rng.choice(["recessed", "flush", "proud"], p=[0.6, 0.3, 0.1])
@@ -293,17 +294,19 @@ def _joint_shadows(
 
 def rubble(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     """Stones of any shape in mortar."""
+    from scipy.spatial import cKDTree  # here: few pictures need it and it is slow to import
+
     h, w = size_hw
     pitch_px = log_uniform(rng, 36, 190)
     flat = float(rng.uniform(1.0, 2.2))
     n_y, n_x = int(h / pitch_px * flat) + 4, int(w / pitch_px) + 4
     grid_y, grid_x = np.mgrid[-2 : n_y - 2, -2 : n_x - 2]
-    seeds = np.stack([grid_x + 0.5 * (grid_y % 2), grid_y], -1).reshape(-1, 2) + rng.uniform(-0.34, 0.34, (n_y * n_x, 2))
+    seeds = np.stack([grid_x + 0.5 * (grid_y % 2), grid_y], -1).reshape(-1, 2) + rng.uniform(-0.42, 0.42, (n_y * n_x, 2))
     coarse = 2
     yy, xx = np.mgrid[0:h:coarse, 0:w:coarse].astype(np.float32)
-    from scipy.spatial import cKDTree  # noqa: PLC0415
-
-    wobble = noise.field("cloud", rng, xx.shape, 0.6)[..., None] * np.float32(rng.uniform(0, 0.08))
+    wobble = np.float32(rng.uniform(0.02, 0.13)) * np.stack(
+        [noise.field("cloud", rng, xx.shape, 0.7), noise.field("cloud", rng, xx.shape, 0.7)], -1
+    )
     where = np.stack([xx / pitch_px, yy * flat / pitch_px], -1) + wobble
     distance, owner = cKDTree(seeds).query(where.reshape(-1, 2), k=2)
     edge_px = ((distance[:, 1] - distance[:, 0]).reshape(xx.shape) * pitch_px / 2).astype(np.float32)
@@ -324,20 +327,35 @@ def rubble(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     rgb = (bed + on[..., None] * (faces - bed)).astype(np.float32)
     dome = np.minimum(np.maximum(signed, 0), pitch_px * 0.12)
     height = on * dome * float(rng.uniform(0.1, 0.6)) + (0.3 + 0.3 * on) * mid * min(2.0, pitch_px / 60) + 0.2 * fine
-    joints = _voronoi_lines(seeds, pitch_px, flat, size_hw)
+    joints = _voronoi_lines(seeds, np.array([pitch_px, pitch_px / flat]), wobble, size_hw)
     return Canvas(rgb, height.astype(np.float32), "brick", joints, mortar_px, 2.0, {"finish": "rubble"})
 
 
 def _enlarge(values: Float32Array, size_hw: tuple[int, int]) -> Float32Array:
-    from PIL import Image  # noqa: PLC0415
-
     return np.array(Image.fromarray(values).resize((size_hw[1], size_hw[0]), Image.Resampling.BILINEAR), np.float32)
 
 
 def _voronoi_lines(
-    seeds: npt.NDArray[np.float64], pitch_px: float, flat: float, size_hw: tuple[int, int]
+    seeds: npt.NDArray[np.float64], to_px: npt.NDArray[np.float64], wobble: Float32Array, size_hw: tuple[int, int]
 ) -> list[PointsXY]:
+    """Borders of the stones; ``wobble`` (h x w x 2, in seed units, coarser than the picture) bends them."""
+    from scipy.spatial import Voronoi
+
     diagram = Voronoi(seeds)
-    to_px = np.array([pitch_px, pitch_px / flat])
-    lines = [diagram.vertices[pair] * to_px for pair in diagram.ridge_vertices if min(pair) >= 0]
-    return [line for line in lines if _inside(line, size_hw)]
+    to_grid = np.array([wobble.shape[1] / size_hw[1], wobble.shape[0] / size_hw[0]])
+    top = np.array([wobble.shape[1] - 1, wobble.shape[0] - 1])
+    along = np.linspace(0, 1, 9)[:, None]
+    lines = []
+    for pair in diagram.ridge_vertices:
+        if min(pair) < 0:
+            continue
+        start, end = diagram.vertices[pair]
+        straight = start + along * (end - start)
+        line = straight * to_px
+        for _ in range(3):
+            # A pixel x shows the place x + wobble(x); look for the pixels that show the straight line.
+            col, row = np.clip(line * to_grid, 0, top).astype(int).T
+            line = (straight - wobble[row, col]) * to_px
+        if _inside(line, size_hw):
+            lines.append(line)
+    return lines

@@ -32,6 +32,17 @@ def join(rng: np.random.Generator, ground: Canvas, other: Canvas) -> str:
     return border
 
 
+def blank(rng: np.random.Generator, ground: Canvas) -> str:
+    """Covers a part of ``ground`` with one flat tone: sky, a frame, a void, the end of the part."""
+    signed = _region(rng, ground.size_hw) - np.float32(max(ground.size_hw) * rng.uniform(0, 0.25))
+    cover = noise.smoothstep(signed, -1.0, log_uniform(rng, 0.5, 6.0))
+    level = float(rng.choice([0.01, 0.05, 0.3, 0.7, 1.0]))
+    tone = np.clip(level * (1 + rng.normal(0, 0.1, 3)), 0, 1).astype(np.float32)
+    ground.rgb += cover[..., None] * (tone - ground.rgb)
+    ground.height *= 1 - cover
+    return "dark" if level < 0.2 else "light"
+
+
 def _region(rng: np.random.Generator, size_hw: tuple[int, int]) -> Float32Array:
     """Signed distance in px to the border of a half-plane, a strip, a box or a blob; positive inside."""
     h, w = size_hw

@@ -1,0 +1,47 @@
+"""What can be drawn: a plain table from the name of a kind to its renderer and its classes."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flawscope.data.synthetic import concrete
+from flawscope.data.synthetic.canvas import SynthImage
+from flawscope.errors import UsageError
+from flawscope.types import ClassInfo
+
+Renderer = Callable[..., SynthImage]
+"""``(seed, size_hw, clean_share=None) -> SynthImage``; None leaves the share of clean pictures to the kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of procedural picture."""
+
+    name: str
+    render: Renderer
+    check: Callable[[int, tuple[int, int]], None]
+    """Raises UsageError when the seed or the size cannot be used."""
+    classes: tuple[ClassInfo, ...]
+
+
+def _render_concrete(seed: int, size_hw: tuple[int, int], clean_share: float | None = None) -> SynthImage:
+    options = None if clean_share is None else concrete.ConcreteOptions(clean_share=clean_share)
+    return concrete.render_concrete(seed, size_hw, options)
+
+
+KINDS: dict[str, Kind] = {
+    "concrete": Kind(
+        "concrete", _render_concrete, concrete.check_request, (ClassInfo(1, "crack", "#d55e00", "line"),)
+    ),
+}
+
+
+def kind_named(name: str) -> Kind:
+    """The kind of that name. Raises UsageError, which lists the kinds there are."""
+    if name in KINDS:
+        return KINDS[name]
+    near = difflib.get_close_matches(name, KINDS, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise UsageError(f"There is no kind '{name}' of synthetic images.\nExpected one of: {', '.join(KINDS)}.{hint}")
