@@ -16,7 +16,8 @@ def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe (see `flawscope recipes`) or a TOML file.")],
     out: Annotated[Path, typer.Option("--out", help="Run folder to write.")],
     data: Annotated[
-        Path | None, typer.Option("--data", help="Data set; may be left out where the recipe draws its images.")
+        Path | None,
+        typer.Option("--data", help="Data set; may be left out where the recipe draws its images."),
     ] = None,
     split: Annotated[
         Path | None, typer.Option("--split", help="split.json; default: the data set's own.")
@@ -49,7 +50,7 @@ def train(
     from flawscope.errors import MissingExtraError
 
     try:
-        import accelerate
+        import accelerate  # type: ignore[import-untyped]
         import torch
 
         _ = accelerate, torch

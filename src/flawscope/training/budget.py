@@ -16,7 +16,7 @@ VALIDATION_SHARE = 0.10
 
 @dataclass(frozen=True)
 class Clock:
-    """The budget of a run, counted from ``started_s`` (seconds since 1970) plus what earlier processes used."""
+    """The budget of a run, from ``started_s`` (seconds since 1970), plus what earlier processes used."""
 
     started_s: float
     minutes: float | None = None
@@ -77,7 +77,7 @@ def fit_steps(left_s: float, costs: Costs, steps_per_epoch: int, validate_every:
 def process_started_s() -> float:
     """Return when this process began, in seconds since 1970; now, where the system does not tell."""
     try:
-        import psutil
+        import psutil  # type: ignore[import-untyped]
 
         return float(psutil.Process().create_time())
     except (ImportError, OSError):

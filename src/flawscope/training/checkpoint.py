@@ -1,4 +1,4 @@
-"""Checkpoints: everything that a run needs to go on, in one safetensors file that appears whole or not at all.
+"""Checkpoints: all that a run needs to go on, in one safetensors file that appears whole or not at all.
 
 Tensors (weights, running mean, optimiser, random states) are tensors of the file; the rest is JSON in its
 header, and once more beside it in a ``.json`` for people. No pickle. Nothing in training draws from
@@ -176,7 +176,9 @@ def _is_json(value: Any) -> bool:
 def _restore_optimiser(
     optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]
 ) -> None:
-    state: dict[int, dict[str, Any]] = {int(index): dict(entries) for index, entries in plain["state"].items()}
+    state: dict[int, dict[str, Any]] = {
+        int(index): dict(entries) for index, entries in plain["state"].items()
+    }
     for key, tensor in tensors.items():
         index, _, name = key.partition(".")
         state[int(index)][name] = tensor

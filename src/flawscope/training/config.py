@@ -25,12 +25,12 @@ class Section(BaseModel):
 class ModelConfig(Section):
     """Which network is trained."""
 
-    name: str = Field("unet", description="Name in flawscope.models.MODELS.")
+    name: str = Field(default="unet", description="Name in flawscope.models.MODELS.")
     options: Options = Field(
         default_factory=dict, description="Options of that network, e.g. widths, norm, encoder."
     )
     prior: tuple[float, ...] | Literal["none", "data"] = Field(
-        "none",
+        default="none",
         description="Share of positive pixels that the head starts from, one for each output, 0..1; "
         "data: as counted on the training images; none: the head starts at random.",
     )
@@ -39,34 +39,50 @@ class ModelConfig(Section):
 class SynthConfig(Section):
     """Procedural images: alone (no --data needed) or besides the real ones."""
 
-    kind: Literal["concrete"] = Field("concrete", description="Which generator.")
-    images: int = Field(0, ge=0, description="Images in the pool; 0 = no synthetic images.")
+    kind: Literal["concrete"] = Field(default="concrete", description="Which generator.")
+    images: int = Field(default=0, ge=0, description="Images in the pool; 0 = no synthetic images.")
     validation_images: int = Field(
-        0, ge=0, description="Synthetic images for validation, with seeds of their own; needed without --data."
+        default=0,
+        ge=0,
+        description="Synthetic images for validation, with seeds of their own; needed without --data.",
     )
-    size_hw: tuple[int, int] = Field((512, 512), description="Height and width of each in px.")
+    size_hw: tuple[int, int] = Field(default=(512, 512), description="Height and width of each in px.")
     renew: float = Field(
-        0.0, ge=0, le=1, description="Share of the pool that is drawn anew each epoch, 0..1 (0 = fixed pool)."
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the pool that is drawn anew each epoch, 0..1 (0 = fixed pool).",
     )
     options: Options = Field(default_factory=dict, description="Options of the generator.")
     cache_dir: str = Field(
-        "", description="Folder that keeps rendered images between runs; empty = memory only."
+        default="", description="Folder that keeps rendered images between runs; empty = memory only."
     )
 
 
 class DataConfig(Section):
     """What the network is shown, and how often."""
 
-    crop_px: int = Field(256, ge=0, le=4096, description="Edge of a training crop in px; 0 = whole images.")
-    crops_per_image: int = Field(4, ge=1, le=4096, description="Crops of each image in one epoch.")
+    crop_px: int = Field(
+        default=256, ge=0, le=4096, description="Edge of a training crop in px; 0 = whole images."
+    )
+    margin_px: int = Field(
+        default=0,
+        ge=0,
+        le=512,
+        description="Cut so many px more on each side, so that turned crops show real surroundings, 0..512.",
+    )
+    crops_per_image: int = Field(default=4, ge=1, le=4096, description="Crops of each image in one epoch.")
     positive_share: float = Field(
-        0.5, ge=0, le=1, description="Share of crops laid around a random positive pixel, 0..1."
+        default=0.5, ge=0, le=1, description="Share of crops laid around a random positive pixel, 0..1."
     )
     cache_mb: int = Field(
-        2048, ge=0, description="Decoded images and masks kept in memory, in MiB; the rest are read again."
+        default=2048,
+        ge=0,
+        description="Decoded images and masks kept in memory, in MiB; the rest are read again.",
     )
     balance_sources: bool = Field(
-        False, description="Same number of crops from each source set (small sets are seen more often)."
+        default=False,
+        description="Same number of crops from each source set (small sets are seen more often).",
     )
     synth: SynthConfig = Field(default_factory=SynthConfig, description="Procedural images.")
 
@@ -75,24 +91,28 @@ class LossTerm(Section):
     """One term of the loss; the terms are summed."""
 
     name: str = Field(description="Name in flawscope.training.losses.LOSSES.")
-    weight: float = Field(1.0, gt=0, description="Factor of this term, above 0.")
+    weight: float = Field(default=1.0, gt=0, description="Factor of this term, above 0.")
     options: Options = Field(default_factory=dict, description="Options of that loss, e.g. alpha, gamma.")
 
 
 class OptimiserConfig(Section):
     """How the weights move."""
 
-    name: str = Field("adamw", description="sgd, adagrad, adadelta, rmsprop, adam or adamw.")
-    lr: float = Field(1e-3, gt=0, le=10, description="Learning rate (the peak, for schedules that rise).")
-    weight_decay: float = Field(1e-2, ge=0, le=1, description="Weight decay, 0..1; none on norms and biases.")
+    name: str = Field(default="adamw", description="sgd, adagrad, adadelta, rmsprop, adam or adamw.")
+    lr: float = Field(
+        default=1e-3, gt=0, le=10, description="Learning rate (the peak, for schedules that rise)."
+    )
+    weight_decay: float = Field(
+        default=1e-2, ge=0, le=1, description="Weight decay, 0..1; none on norms and biases."
+    )
     options: Options = Field(default_factory=dict, description="Further options, e.g. momentum, betas.")
 
 
 class ScheduleConfig(Section):
     """How the learning rate moves over the steps."""
 
-    name: str = Field("onecycle", description="constant, plateau, cosine or onecycle.")
-    warmup_steps: int = Field(0, ge=0, description="Steps of a linear rise before the schedule.")
+    name: str = Field(default="onecycle", description="constant, plateau, cosine or onecycle.")
+    warmup_steps: int = Field(default=0, ge=0, description="Steps of a linear rise before the schedule.")
     options: Options = Field(
         default_factory=dict, description="Options of that schedule, e.g. rise, final, factor, patience."
     )
@@ -101,47 +121,72 @@ class ScheduleConfig(Section):
 class EarlyStoppingConfig(Section):
     """When to give up."""
 
-    patience: int = Field(0, ge=0, description="Validations without improvement before stopping; 0 = never.")
-    min_delta: float = Field(0.0, ge=0, description="Smallest change that counts as an improvement.")
+    patience: int = Field(
+        default=0, ge=0, description="Validations without improvement before stopping; 0 = never."
+    )
+    min_delta: float = Field(default=0.0, ge=0, description="Smallest change that counts as an improvement.")
 
 
 class TrainLoopConfig(Section):
     """Length, pace and arithmetic of the run."""
 
-    batch: int = Field(8, ge=1, le=4096, description="Crops a step on each process (before accumulation).")
-    epochs: int | None = Field(20, ge=1, description="Passes over the data; ignored when steps is set.")
-    steps: int | None = Field(None, ge=1, description="Optimiser steps in all; --minutes fixes this number.")
-    minutes: float | None = Field(
-        None, gt=0, description="Budget from process start to the last step, in minutes; steps follows from it."
+    batch: int = Field(
+        default=8, ge=1, le=4096, description="Crops a step on each process (before accumulation)."
     )
-    accumulate: int = Field(1, ge=1, description="Batches whose gradients are summed for one step.")
-    grad_clip: float = Field(0.0, ge=0, description="Largest norm of the gradient; 0 = no clipping.")
+    epochs: int | None = Field(
+        default=20, ge=1, description="Passes over the data; ignored when steps is set."
+    )
+    steps: int | None = Field(
+        default=None, ge=1, description="Optimiser steps in all; --minutes fixes this number."
+    )
+    minutes: float | None = Field(
+        default=None,
+        gt=0,
+        description="Budget from process start to the last step, in minutes; steps follows from it.",
+    )
+    accumulate: int = Field(default=1, ge=1, description="Batches whose gradients are summed for one step.")
+    grad_clip: float = Field(default=0.0, ge=0, description="Largest norm of the gradient; 0 = no clipping.")
     ema_decay: float = Field(
-        0.0, ge=0, lt=1, description="Decay of the running mean of the weights, a step; 0 = off."
+        default=0.0, ge=0, lt=1, description="Decay of the running mean of the weights, a step; 0 = off."
     )
     side_weight: float = Field(
-        0.5, gt=0, le=1, description="Deep supervision: weight of each coarser output against the one before."
+        default=0.5,
+        gt=0,
+        le=1,
+        description="Deep supervision: weight of each coarser output against the one before.",
     )
-    precision: Literal["fp32", "bf16", "fp16"] = Field("fp32", description="Arithmetic of the forward pass.")
-    channels_last: bool = Field(True, description="Memory order of tensors; faster on most machines.")
-    device: Literal["auto", "cpu"] = Field("auto", description="auto: an accelerator when there is one.")
-    threads: int = Field(0, ge=0, description="Threads of torch; 0 = all cores less the loader's workers.")
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        default="fp32", description="Arithmetic of the forward pass."
+    )
+    channels_last: bool = Field(default=True, description="Memory order of tensors; faster on most machines.")
+    device: Literal["auto", "cpu"] = Field(
+        default="auto", description="auto: an accelerator when there is one."
+    )
+    threads: int = Field(
+        default=0, ge=0, description="Threads of torch; 0 = all cores less the loader's workers."
+    )
     workers: int = Field(
-        -1, ge=-1, description="Processes that load data; 0 = in the loop itself; -1 = chosen for the machine."
+        default=-1,
+        ge=-1,
+        description="Processes that load data; 0 = in the loop itself; -1 = chosen for the machine.",
     )
-    validate_every: int = Field(1, ge=1, description="Epochs from one validation to the next.")
+    validate_every: int = Field(default=1, ge=1, description="Epochs from one validation to the next.")
     early_stopping: EarlyStoppingConfig = Field(
         default_factory=EarlyStoppingConfig, description="When to give up."
     )
     monitor: Literal["f1_tol2", "f1", "loss"] = Field(
-        "f1_tol2", description="Validation figure that names the best checkpoint and early stopping."
+        default="f1_tol2", description="Validation figure that names the best checkpoint and early stopping."
     )
-    keep: Literal["best", "last"] = Field("best", description="Which weights the bundle holds.")
-    log_every: int = Field(20, ge=1, description="Steps from one progress line to the next (no terminal).")
-    seed: int = Field(0, ge=0, lt=2**32, description="Seed of everything that is drawn at random.")
-    init: str = Field("", description="Bundle whose weights to start from; empty = random or encoder weights.")
+    keep: Literal["best", "last"] = Field(default="best", description="Which weights the bundle holds.")
+    log_every: int = Field(
+        default=20, ge=1, description="Steps from one progress line to the next (no terminal)."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of everything that is drawn at random.")
+    init: str = Field(
+        default="", description="Bundle whose weights to start from; empty = random or encoder weights."
+    )
     refit: bool = Field(
-        False, description="With folds: train once more on all training images for a bundle on top."
+        default=False, description="With folds: train once more on all training images for a bundle on top."
     )
 
 
@@ -149,41 +194,44 @@ class ValidationConfig(Section):
     """Validation during training, and the choice of threshold and minimum area after it."""
 
     share: float = Field(
-        0.2, gt=0, lt=1, description="Share of train, by group, that becomes val when there is none."
+        default=0.2, gt=0, lt=1, description="Share of train, by group, that becomes val when there is none."
     )
     max_images: int = Field(
-        0, ge=0, description="Images looked at while training; 0 = all. The choice of threshold uses all."
+        default=0,
+        ge=0,
+        description="Images looked at while training; 0 = all. The choice of threshold uses all.",
     )
-    batch: int = Field(4, ge=1, le=256, description="Tiles a batch.")
-    tta: bool = Field(False, description="Average over flips when the threshold is chosen.")
+    batch: int = Field(default=4, ge=1, le=256, description="Tiles a batch.")
+    tta: bool = Field(default=False, description="Average over flips when the threshold is chosen.")
     threshold_rule: Literal["f1", "f1_tol2", "mean"] = Field(
-        "f1_tol2", description="What the threshold maximises; mean: the mean of both."
+        default="f1_tol2", description="What the threshold maximises; mean: the mean of both."
     )
     min_area_px: tuple[int, ...] = Field(
-        (0, 10, 25, 50, 100, 200), description="Minimum areas in px to choose from; first = when in doubt."
+        default=(0, 10, 25, 50, 100, 200),
+        description="Minimum areas in px to choose from; first = when in doubt.",
     )
-    presence_px: int = Field(1, ge=1, description="Pixels of a class that make an image positive.")
+    presence_px: int = Field(default=1, ge=1, description="Pixels of a class that make an image positive.")
 
 
 class BundleConfig(Section):
     """What the bundle says of itself."""
 
-    name: str = Field("", description="Name of the bundle; empty = the recipe's.")
+    name: str = Field(default="", description="Name of the bundle; empty = the recipe's.")
     licence: str = Field(
-        "unspecified: follows from the training data", description="Licence of the trained weights."
+        default="unspecified: follows from the training data", description="Licence of the trained weights."
     )
-    origin: str = Field("", description="Where the weights come from; empty = how they were trained.")
+    origin: str = Field(default="", description="Where the weights come from; empty = how they were trained.")
     working_scales: tuple[float, ...] = Field(
-        (1.0,), min_length=1, description="Image scales that inspection may try; 1 = as trained."
+        default=(1.0,), min_length=1, description="Image scales that inspection may try; 1 = as trained."
     )
 
 
 class TrainConfig(Section):
     """A whole training run. ``flawscope recipes NAME`` prints one; ``config.toml`` keeps the resolved one."""
 
-    recipe: str = Field("", description="Name of the recipe this started from.")
-    description: str = Field("", description="What the recipe is for, in one line.")
-    task: Literal["segmentation"] = Field("segmentation", description="What is learned.")
+    recipe: str = Field(default="", description="Name of the recipe this started from.")
+    description: str = Field(default="", description="What the recipe is for, in one line.")
+    task: Literal["segmentation"] = Field(default="segmentation", description="What is learned.")
     model: ModelConfig = Field(default_factory=ModelConfig, description="Which network.")
     input: InputSpec = Field(
         default_factory=InputSpec,
@@ -193,7 +241,9 @@ class TrainConfig(Section):
     data: DataConfig = Field(default_factory=DataConfig, description="What it is shown.")
     augment: AugmentConfig = Field(default_factory=AugmentConfig, description="How crops are varied.")
     loss: tuple[LossTerm, ...] = Field(
-        (LossTerm(name="bce"), LossTerm(name="dice")), min_length=1, description="Terms of the loss, summed."
+        default=(LossTerm(name="bce"), LossTerm(name="dice")),
+        min_length=1,
+        description="Terms of the loss, summed.",
     )
     optimiser: OptimiserConfig = Field(default_factory=OptimiserConfig, description="How weights move.")
     schedule: ScheduleConfig = Field(default_factory=ScheduleConfig, description="How the rate moves.")

@@ -99,10 +99,7 @@ def _apply_set(table: dict[str, Any], pair: str) -> None:
 
 
 def _step_into(node: Any, part: str, pair: str) -> Any:
-    if isinstance(node, list):
-        inner = node[_list_index(node, part, pair)]
-    else:
-        inner = node.setdefault(part, {})
+    inner = node[_list_index(node, part, pair)] if isinstance(node, list) else node.setdefault(part, {})
     if not isinstance(inner, dict | list):
         raise ConfigError(f"--set {pair!r}: {part!r} is a value, not a section.")
     return inner

@@ -5,8 +5,8 @@ So neither the number of worker processes, nor the order of work, nor a resumed 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,15 +16,14 @@ from torch.utils.data import Dataset
 
 from flawscope.inspection.preprocess import preprocess
 from flawscope.manifest import InputSpec
+from flawscope.training.augment import build_augment
+from flawscope.training.augment_config import AugmentConfig
 from flawscope.training.config import DataConfig
 from flawscope.training.store import Picture, PictureStore
 from flawscope.types import Mask, RgbImage
 
 _ORDER, _CROP = 1, 2
 """Streams of random numbers, apart from each other."""
-
-Augment = Callable[[RgbImage, Mask, np.random.Generator], tuple[RgbImage, Mask]]
-"""Varies a picture and its mask together; sizes stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +36,35 @@ class CropPlan:
     crops_per_image: int
     positive_share: float
     balance_sources: bool = False
+    margin_px: int = 0
+    """Cut so much more on each side, and taken off again after augmentation."""
 
     @classmethod
     def of(cls, data: DataConfig, seed: int) -> CropPlan:
         """Take the plan from a configuration."""
         per_image = data.crops_per_image if data.crop_px else 1
-        return cls(seed, data.crop_px, per_image, data.positive_share, data.balance_sources)
+        return cls(seed, data.crop_px, per_image, data.positive_share, data.balance_sources, data.margin_px)
 
 
 class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     """Crop ``key`` = epoch * items + item. Image C x h x w float32; mask h x w uint8 or K x h x w uint8."""
 
-    def __init__(self, store: PictureStore, plan: CropPlan, spec: InputSpec, augment: Augment | None) -> None:
+    def __init__(
+        self, store: PictureStore, plan: CropPlan, spec: InputSpec, augment: AugmentConfig | None = None
+    ) -> None:
         self.store = store
         self.plan = plan
         self.spec = spec
-        self.augment = augment
+        self._config = augment
+        self._augment = build_augment(augment) if augment else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Chains of functions do not travel to a worker process; their configuration does.
+        return {**self.__dict__, "_augment": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._augment = build_augment(self._config) if self._config else None
 
     def __len__(self) -> int:
         """Crops in one epoch."""
@@ -80,8 +92,11 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         image, mask = picture.image, picture.mask
         if self.plan.crop_px:
             image, mask = self._crop(picture, rng)
-        if self.augment is not None:
-            image, mask = self.augment(image, mask, rng)
+        if self._augment is not None:
+            image, mask = self._augment(image, mask, rng)
+        if self.plan.crop_px and self.plan.margin_px:
+            inner = slice(self.plan.margin_px, -self.plan.margin_px)
+            image, mask = image[inner, inner], mask[inner, inner]
         target = mask if mask.ndim == 2 else np.moveaxis(mask, -1, 0).astype(np.uint8)
         return torch.from_numpy(preprocess(image, self.spec)), torch.from_numpy(np.ascontiguousarray(target))
 
@@ -102,7 +117,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         return [by_source[name] for name in sorted(by_source)]
 
     def _crop(self, picture: Picture, rng: np.random.Generator) -> tuple[RgbImage, Mask]:
-        size = self.plan.crop_px
+        size = self.plan.crop_px + 2 * self.plan.margin_px
         height, width = picture.image.shape[:2]
         top, left = rng.integers(0, max(height - size, 0) + 1), rng.integers(0, max(width - size, 0) + 1)
         if picture.positives and rng.random() < self.plan.positive_share:
@@ -118,8 +133,8 @@ def _around(position: int, size: int, extent: int, rng: np.random.Generator) -> 
     return int(np.clip(start, 0, max(extent - size, 0)))
 
 
-def cut(array: npt.NDArray[np.generic], top: int, left: int, size: int) -> npt.NDArray[np.generic]:
-    """Cut a ``size`` x ``size`` window; a picture smaller than that is mirrored at its borders, mask and all."""
+def cut(array: npt.NDArray[Any], top: int, left: int, size: int) -> npt.NDArray[Any]:
+    """Cut a ``size`` x ``size`` window; a smaller picture is mirrored at its borders, mask and all."""
     window = array[top : top + size, left : left + size]
     missing = (size - window.shape[0], size - window.shape[1])
     if max(missing) <= 0:

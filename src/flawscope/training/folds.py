@@ -47,10 +47,15 @@ def train_folds(
         folder = root / f"fold-{number}"
         runs.append(
             train(
-                config, dataset, folder, split=one, minutes=minutes,
+                config,
+                dataset,
+                folder,
+                split=one,
+                minutes=minutes,
                 resume=resume and (folder / CONFIG).is_file(),
-                started_s=started_s if number == 0 else None, **options,
-            )  # fmt: skip
+                started_s=started_s if number == 0 else None,
+                **options,
+            )
         )
         write_table(root / TABLE, runs)
     if config.train.refit:

@@ -39,12 +39,13 @@ def load_initial(
         )
     differences = compare(network.state_dict(), weights)
     if differences:
-        shown = "; ".join(differences[:3]) + (f"; and {len(differences) - 3} more" if len(differences) > 3 else "")
+        shown = "; ".join(differences[:3]) + (
+            f"; and {len(differences) - 3} more" if len(differences) > 3 else ""
+        )
         raise ConfigError(
             f"The weights of {bundle_path} do not fit the configured network: {shown}.\n"
-            f"They belong to {theirs}; configured is {config.model.name} with {config.model.options}, classes "
-            + ", ".join(info.name for info in classes)
-            + "."
+            f"They belong to {theirs}; configured is {config.model.name} with {config.model.options}, "
+            "classes " + ", ".join(info.name for info in classes) + "."
         )
     network.load_state_dict(weights)
 

@@ -226,9 +226,7 @@ def _close_epoch(job: Job, progress: Progress, seconds: float) -> None:
 def steps_per_epoch(job: Job) -> int:
     """Return the optimiser steps of one epoch."""
     accelerator, train = job.session.accelerator, job.config.train
-    return len(
-        deal(np.arange(len(job.crops)), train.batch, train.accumulate, accelerator.num_processes)
-    )
+    return len(deal(np.arange(len(job.crops)), train.batch, train.accumulate, accelerator.num_processes))
 
 
 def _validate(job: Job) -> dict[str, float]:

@@ -60,7 +60,8 @@ def prepare(
 ) -> Prepared:
     """Return who trains and who validates.
 
-    Without a part ``val``, ``validation.share`` of train, by group, becomes one. Raises DataError or UsageError.
+    Without a part ``val``, ``validation.share`` of train, by group, becomes one.
+    Raises DataError or UsageError.
     """
     synth = config.data.synth
     if dataset is None:
@@ -106,9 +107,7 @@ def _parts(dataset: Dataset, split: Split | None, config: TrainConfig) -> Split:
         raise DataError("The part 'train' of the split is empty; training needs images.")
     if chosen.parts.get("val"):
         return chosen
-    train, val = carve_validation(
-        dataset, chosen.part("train"), config.validation.share, config.train.seed
-    )
+    train, val = carve_validation(dataset, chosen.part("train"), config.validation.share, config.train.seed)
     if not train or not val:
         raise DataError(
             f"{len(chosen.part('train'))} training images in too few groups: "
@@ -142,7 +141,7 @@ def positive_shares(store: PictureStore, classes: Sequence[ClassInfo], most: int
     if not hits.any():
         names = ", ".join(info.name for info in classes)
         raise DataError(
-            f"No pixel of {names} in {len(range(0, len(store), stride))} training masks: nothing can be learned.\n"
+            f"No pixel of {names} in {len(range(0, len(store), stride))} training masks: nothing to learn.\n"
             "Check the masks and their values (--mask-value V=CLASS says what a value means)."
         )
     return [float(hit / max(pixels, 1)) for hit in hits]
@@ -189,4 +188,3 @@ def with_prior(config: TrainConfig, shares: Sequence[float]) -> TrainConfig:
         return config
     model = config.model.model_copy(update={"prior": prior_of(shares, config.input.activation)})
     return config.model_copy(update={"model": model})
-

@@ -55,7 +55,13 @@ class LogReporter:
         rate = self._crops / max(now - self._last, 1e-9)
         left_s = (now - self._began) / max(step - self._first_step, 1) * (total - step)
         _LOG.info(
-            "step %d/%d  loss %.4f  lr %.2e  %.1f crops/s  %s left", step, total, loss, lr, rate, clock(left_s)
+            "step %d/%d  loss %.4f  lr %.2e  %.1f crops/s  %s left",
+            step,
+            total,
+            loss,
+            lr,
+            rate,
+            clock(left_s),
         )
         self._last, self._crops = now, 0
 
@@ -99,9 +105,7 @@ class BarReporter:
             self._began = time.monotonic()
         self._crops += crops
         rate = self._crops / max(time.monotonic() - self._began, 1e-9)
-        self._bar.update(
-            self._task, completed=step, note=f"loss {loss:.4f}  lr {lr:.1e}  {rate:.1f} crops/s"
-        )
+        self._bar.update(self._task, completed=step, note=f"loss {loss:.4f}  lr {lr:.1e}  {rate:.1f} crops/s")
 
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Tell the figures of an epoch above the bar."""

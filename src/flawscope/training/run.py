@@ -21,7 +21,6 @@ from flawscope.data.split_file import Split, load_split, write_split
 from flawscope.errors import OutputError, UsageError
 from flawscope.images.atomic import make_folder, write_text_atomic
 from flawscope.inspection.options import PredictOptions
-from flawscope.training.augment import build_augment
 from flawscope.training.budget import Clock
 from flawscope.training.checkpoint import Progress, load_progress
 from flawscope.training.config import TrainConfig
@@ -86,7 +85,7 @@ def train(
     """Train one network and write a run folder: configuration, split, history, checkpoints, bundle, metrics.
 
     :param dataset: None trains on synthetic images alone (``data.synth``).
-    :param split: without it the data set's own, or all images; ``val`` is made from train where it is missing.
+    :param split: without it the data set's own, or all images; where ``val`` is missing, train gives it.
     :param minutes: budget from ``started_s`` to the last step; overrides ``train.minutes``.
     :param init: a bundle whose weights to start from.
     :param resume: go on with the run in ``out``; its ``config.toml`` and ``split.json`` are taken.
@@ -165,9 +164,7 @@ class _Runner:
     workers: int
     resume: bool
 
-    def run(
-        self, config: TrainConfig, dataset: Dataset | None, split: Split | None, started_s: float
-    ) -> Run:
+    def run(self, config: TrainConfig, dataset: Dataset | None, split: Split | None, started_s: float) -> Run:
         processes = self.threads + self.workers
         saved = self.resume and (self.folder / LAST).is_file()
         begun = load_progress(self.folder / LAST).epoch if saved else 0
@@ -181,8 +178,7 @@ class _Runner:
         if self.workers:
             store.warm()
         plan = CropPlan.of(config.data, config.train.seed)
-        augment = build_augment(config.augment)
-        crops = CropDataset(store, plan, config.input, augment)
+        crops = CropDataset(store, plan, config.input, config.augment)
         validator = _validator(config, prepared)
         network = build_network(config, prepared.classes)
         if config.train.init and not saved:
@@ -192,7 +188,15 @@ class _Runner:
         self._write_head(config, prepared)
         session = start_session(config, network, self.accelerator, config.train.steps or 1)
         job = Job(
-            config, self.folder, session, crops, prepared.classes, validator, clock, self.reporter, self.workers
+            config,
+            self.folder,
+            session,
+            crops,
+            prepared.classes,
+            validator,
+            clock,
+            self.reporter,
+            self.workers,
         )
         if pool is not None and config.data.synth.renew:
             job.before_epoch = _renewal(pool, store, len(prepared.train), begun, processes)
@@ -272,7 +276,7 @@ def _renewal(pool: SynthPool, store: Any, first: int, begun: int, processes: int
 def _broadcast(accelerator: Any, value: int) -> int:
     if accelerator.num_processes == 1:
         return value
-    from accelerate.utils import broadcast
+    from accelerate.utils import broadcast  # type: ignore[import-untyped]
 
     return int(broadcast(torch.tensor(value, device=accelerator.device)).item())
 
@@ -294,4 +298,3 @@ def environment(threads: int, workers: int, device: str) -> dict[str, Any]:
         "workers": workers,
         "packages": packages,
     }
-

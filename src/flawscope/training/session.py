@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from accelerate import Accelerator
-from accelerate.state import AcceleratorState
+from accelerate import Accelerator  # type: ignore[import-untyped]
+from accelerate.state import AcceleratorState  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from flawscope.errors import ConfigError
@@ -43,7 +43,8 @@ class Session:
     @property
     def device(self) -> torch.device:
         """Where the network lies."""
-        return self.accelerator.device
+        device: torch.device = self.accelerator.device
+        return device
 
     @property
     def parts(self) -> Parts:
@@ -117,7 +118,7 @@ def start_session(
     """Put the parts together on the device."""
     network = network.to(accelerator.device)
     if config.train.channels_last:
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = network.to(memory_format=torch.channels_last)
     one = config.optimiser
     raw = build_optimiser(network, one.name, one.lr, one.weight_decay, **one.options)
     wrapped, optimiser = accelerator.prepare(network, raw)

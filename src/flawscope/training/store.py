@@ -91,7 +91,9 @@ def _resize_mask(mask: Mask, size_hw: tuple[int, int]) -> Mask:
     if mask.ndim == 3:
         planes = [_resize_mask(mask[..., k].astype(np.uint8), size_hw) > 0 for k in range(mask.shape[2])]
         return np.stack(planes, axis=-1)
-    resized = Image.fromarray(mask.astype(np.uint8)).resize((size_hw[1], size_hw[0]), Image.Resampling.NEAREST)
+    resized = Image.fromarray(mask.astype(np.uint8)).resize(
+        (size_hw[1], size_hw[0]), Image.Resampling.NEAREST
+    )
     return np.asarray(resized)
 
 

@@ -58,7 +58,9 @@ def concrete_options(given: Mapping[str, Any]) -> Any:
     options = dict(given)
     cracks = options.pop("cracks", None)
     built = _build(ConcreteOptions, options, "data.synth.options")
-    return replace(built, cracks=_build(CrackOptions, cracks, "data.synth.options.cracks")) if cracks else built
+    return (
+        replace(built, cracks=_build(CrackOptions, cracks, "data.synth.options.cracks")) if cracks else built
+    )
 
 
 def _build(kind: Any, options: Mapping[str, Any], where: str) -> Any:
@@ -152,9 +154,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _drawn(
-    recipes: Sequence[Recipe], processes: int, folder: Path | None
-) -> Iterable[tuple[RgbImage, Mask]]:
+def _drawn(recipes: Sequence[Recipe], processes: int, folder: Path | None) -> Iterable[tuple[RgbImage, Mask]]:
     jobs = [(recipe, folder) for recipe in recipes]
     if len(recipes) <= _ALONE or processes <= 1:
         yield from map(_draw, jobs)

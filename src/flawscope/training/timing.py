@@ -53,8 +53,9 @@ def plan_steps(
     left_s = clock.left_s()
     if left_s < step_s:
         raise TrainingError(
-            f"{clock.minutes:g} minutes were over before the first step: start-up took {clock.elapsed_s():.0f} s "
-            f"and a step takes {step_s:.1f} s.\nGive more minutes, or a smaller network or batch."
+            f"{clock.minutes:g} minutes were over before the first step: start-up took "
+            f"{clock.elapsed_s():.0f} s and a step takes {step_s:.1f} s.\n"
+            "Give more minutes, or a smaller network or batch."
         )
     per_epoch = len(deal(crops.order(0), config.train.batch, config.train.accumulate, world))
     # A checkpoint is about four copies of the weights on disk.

@@ -33,15 +33,13 @@ def class_planes(mask: Mask, classes: Sequence[ClassInfo]) -> npt.NDArray[np.boo
     return np.stack([mask == info.id for info in classes])
 
 
-def to_target(
-    mask: Tensor, classes: Sequence[ClassInfo], activation: str
-) -> tuple[Tensor, Tensor]:
+def to_target(mask: Tensor, classes: Sequence[ClassInfo], activation: str) -> tuple[Tensor, Tensor]:
     """Turn a batch of masks into ``(target, valid)`` as the losses take them.
 
-    :param mask: N x H x W uint8 class ids (255 = ignore) or N x K x H x W uint8 planes.
+    :param mask: N x H x W uint8 class ids, or N x K x H x W uint8 planes of 0 and 1; 255 = ignore in both.
     """
     if mask.dim() == 4:
-        return mask.float(), torch.ones_like(mask[:, 0], dtype=torch.bool)
+        return (mask == 1).float(), (mask != IGNORE_INDEX).all(dim=1)
     valid = mask != IGNORE_INDEX
     if activation == "sigmoid":
         return torch.stack([mask == info.id for info in classes], dim=1).float(), valid
@@ -99,10 +97,10 @@ class Validator:
 
     def _add(self, sums: Sums, index: int, runtime: TorchRuntime) -> float:
         picture = self._store[index]
-        probability = predict_probability(
-            picture.image, runtime, self.spec, self.classes, self.options
+        probability = predict_probability(picture.image, runtime, self.spec, self.classes, self.options)
+        valid = (
+            np.ones(picture.image.shape[:2], bool) if picture.mask.ndim == 3 else picture.mask != IGNORE_INDEX
         )
-        valid = np.ones(picture.image.shape[:2], bool) if picture.mask.ndim == 3 else picture.mask != IGNORE_INDEX
         for k, plane in enumerate(class_planes(picture.mask, self.classes)):
             level = np.where(valid, threshold_levels(probability[k]), 0).astype(np.uint8)
             true = np.ascontiguousarray(plane & valid)

@@ -1,0 +1,118 @@
+"""The configuration refuses what it does not know and says what was meant."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from flawscope.errors import ConfigError
+from flawscope.training.config import TrainConfig
+from flawscope.training.config_load import dump_config, load_config, parse_config, recipe_names, replace_in
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_is_valid_and_round_trips(name: str) -> None:
+    config = load_config(name)
+    assert config.recipe == name
+    assert parse_config(tomllib.loads(dump_config(config))) == config
+
+
+def test_defaults_round_trip() -> None:
+    assert parse_config(tomllib.loads(dump_config(TrainConfig()))) == TrainConfig()
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("train.batchs=4", "Did you mean 'batch'"),
+        ("trian.batch=4", "Did you mean 'train'"),
+        ("optimiser.learning_rate=1", "Known here: name, lr"),
+        ("data.synth.image=4", "Did you mean 'images'"),
+    ],
+)
+def test_unknown_keys_are_refused_with_the_nearest(key: str, hint: str) -> None:
+    with pytest.raises(ConfigError, match="unknown key") as caught:
+        load_config("crack-quick", [key])
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("train.batch=0", "greater than or equal to 1"),
+        ("train.precision=fp64", "'fp32', 'bf16' or 'fp16'"),
+        ("optimiser.lr=nan", "finite"),
+        ("validation.share=1.5", "less than 1"),
+        ("input.channels=grey", "need 1 values"),
+        ("loss.0.weight=0", "greater than 0"),
+    ],
+)
+def test_values_out_of_range_name_key_and_expectation(key: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config("crack-quick", [key])
+    text = str(caught.value)
+    assert expected in text
+    assert key.split(".")[0] in text
+
+
+def test_sets_read_toml_and_plain_words() -> None:
+    config = load_config(
+        "crack-quick",
+        ["train.batch=3", "model.options.widths=[4, 8]", "bundle.name=my model", "loss.1.weight=0.5"],
+    )
+    assert config.train.batch == 3
+    assert config.model.options["widths"] == [4, 8]
+    assert config.bundle.name == "my model"
+    assert config.loss[1].weight == 0.5
+
+
+@pytest.mark.parametrize(
+    "pair", ["train.batch", "=3", "train..batch=3", "loss.9.weight=1", "train.batch.x=1"]
+)
+def test_malformed_sets_are_refused(pair: str) -> None:
+    with pytest.raises(ConfigError, match="--set"):
+        load_config("crack-quick", [pair])
+
+
+def test_unknown_recipe_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="Did you mean 'crack-quick'"):
+        load_config("crack-quik")
+
+
+def test_files_are_read_and_broken_ones_named(tmp_path: Path) -> None:
+    good = tmp_path / "mine.toml"
+    good.write_text("[train]\nbatch = 2\n", encoding="utf-8")
+    assert load_config(good).recipe == "mine"
+    bad = tmp_path / "bad.toml"
+    bad.write_text("[train\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_config(bad)
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe")
+    with pytest.raises(ConfigError, match="Cannot read"):
+        load_config(binary)
+
+
+def test_length_is_needed() -> None:
+    with pytest.raises(ConfigError, match="epochs, steps or minutes"):
+        parse_config({"train": {"epochs": None}})
+
+
+def test_replace_checks_again() -> None:
+    assert replace_in(TrainConfig(), "train", steps=7).train.steps == 7
+    with pytest.raises(ConfigError):
+        replace_in(TrainConfig(), "train", steps=0)
+
+
+def test_every_field_is_described() -> None:
+    def visit(model: type) -> None:
+        for name, field in model.model_fields.items():  # type: ignore[attr-defined]
+            assert field.description, f"{model.__name__}.{name} has no description"
+
+    from flawscope.training import config
+
+    for item in vars(config).values():
+        if isinstance(item, type) and issubclass(item, config.Section) and item is not config.Section:
+            visit(item)
