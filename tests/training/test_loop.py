@@ -18,6 +18,7 @@ from flawscope.training.checkpoint import load_progress, load_weights
 from flawscope.training.loop import BEST, LAST, fit, steps_per_epoch
 from flawscope.training.progress import Silent
 from flawscope.training.session import resolve_threads
+
 from .small import make_job, settings, weights_equal
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,7 +51,7 @@ def train(
     from flawscope.errors import MissingExtraError
 
     try:
-        import accelerate  # type: ignore[import-untyped]
+        import accelerate
         import torch
 
         _ = accelerate, torch
@@ -112,6 +113,8 @@ def _reporter(log_every: int) -> Any:
 
 
 def _tell(run: Any, as_json: bool) -> None:
+    if os.environ.get("RANK", "0") != "0":
+        return  # several processes: the first one speaks
     if as_json:
         result = {
             "run": str(run.folder),

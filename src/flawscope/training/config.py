@@ -39,7 +39,7 @@ class ModelConfig(Section):
 class SynthConfig(Section):
     """Procedural images: alone (no --data needed) or besides the real ones."""
 
-    kind: Literal["concrete"] = Field(default="concrete", description="Which generator.")
+    kind: str = Field(default="concrete", description="Kind of image, as in `flawscope synth KIND`.")
     images: int = Field(default=0, ge=0, description="Images in the pool; 0 = no synthetic images.")
     validation_images: int = Field(
         default=0,

@@ -104,6 +104,10 @@ def _run_epoch(job: Job, progress: Progress, interrupted: threading.Event) -> No
         accelerator.process_index,
     )
     steps = steps[progress.batches_done :][: job.total_steps - progress.step]
+    if progress.batches_done == 0:
+        # Dropout of an epoch follows from its number, and differs between processes.
+        seeds = np.random.SeedSequence([train.seed, progress.epoch, accelerator.process_index])
+        torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
     batches = iter(make_loader(job.crops, steps, job.workers, job.session.device))
     pending: list[Tensor] = []
     job.session.wrapped.train()

@@ -13,6 +13,7 @@ from flawscope.data.dataset import Dataset
 from flawscope.data.integrity import check
 from flawscope.data.split import carve_validation
 from flawscope.data.split_file import Split
+from flawscope.data.synthetic.kinds import kind_named
 from flawscope.errors import DataError, UsageError
 from flawscope.training.config import TrainConfig
 from flawscope.training.progress import Reporter
@@ -20,9 +21,6 @@ from flawscope.training.store import PictureStore, sample_source
 from flawscope.training.synth_pool import SynthPool
 from flawscope.training.validate import class_planes
 from flawscope.types import ClassInfo, Sample
-
-SYNTHETIC_CLASSES = (ClassInfo(1, "crack", "#d55e00"),)
-"""Classes of the procedural images."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +69,18 @@ def prepare(
     train = dataset.subset(parts.part("train")).samples
     val = dataset.subset(parts.part("val")).samples
     prepared = Prepared(dataset.classes, train, val, parts, dataset.multi_label, dataset)
-    if synth.images and len(prepared.classes) != 1:
+    drawn = [(info.id, info.name) for info in kind_named(synth.kind).classes] if synth.images else []
+    if drawn and drawn != [(info.id, info.name) for info in prepared.classes]:
         raise UsageError(
-            f"data.synth draws one class, crack; this data set has {len(prepared.classes)}.\n"
-            "Set data.synth.images = 0."
+            f"data.synth draws {_named(drawn)}; this data set has "
+            f"{_named([(info.id, info.name) for info in prepared.classes])}.\n"
+            "The classes must be the same; set data.synth.images = 0 to train without synthetic images."
         )
     return prepared
+
+
+def _named(pairs: Sequence[tuple[int, str]]) -> str:
+    return ", ".join(f"{name} ({number})" for number, name in pairs)
 
 
 def _prepare_synthetic(config: TrainConfig, reporter: Reporter, processes: int) -> Prepared:
@@ -93,7 +97,7 @@ def _prepare_synthetic(config: TrainConfig, reporter: Reporter, processes: int) 
         )
     reporter.say(f"drawing {synth.validation_images} synthetic images for validation")
     val = SynthPool(synth, config.train.seed).validation_samples(processes)
-    return Prepared(SYNTHETIC_CLASSES, (), tuple(val), Split(parts={}))
+    return Prepared(kind_named(synth.kind).classes, (), tuple(val), Split(parts={}))
 
 
 def _parts(dataset: Dataset, split: Split | None, config: TrainConfig) -> Split:

@@ -98,8 +98,9 @@ def train(
         config, split = _resumed(folder)
     else:
         config = _with_calls(config, minutes, seed, init)
-        _fresh_folder(folder)
     accelerator = make_accelerator(config)
+    if not resume and accelerator.is_main_process:
+        _fresh_folder(folder)
     reporter = reporter or LogReporter(config.train.log_every)
     if not accelerator.is_main_process:
         reporter = Silent()
@@ -276,7 +277,7 @@ def _renewal(pool: SynthPool, store: Any, first: int, begun: int, processes: int
 def _broadcast(accelerator: Any, value: int) -> int:
     if accelerator.num_processes == 1:
         return value
-    from accelerate.utils import broadcast  # type: ignore[import-untyped]
+    from accelerate.utils import broadcast
 
     return int(broadcast(torch.tensor(value, device=accelerator.device)).item())
 

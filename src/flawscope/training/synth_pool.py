@@ -17,6 +17,10 @@ from typing import Any
 
 import numpy as np
 
+from flawscope.data import synthetic
+from flawscope.data.synthetic.concrete import ConcreteOptions, render_concrete
+from flawscope.data.synthetic.cracks import CrackOptions
+from flawscope.data.synthetic.kinds import kind_named
 from flawscope.errors import ConfigError
 from flawscope.images.atomic import atomic_path
 from flawscope.training.config import SynthConfig
@@ -36,6 +40,7 @@ Report = Callable[[int, int], None]
 class Recipe:
     """What one rendered image follows from."""
 
+    kind: str
     seed: int
     size_hw: tuple[int, int]
     options: tuple[tuple[str, Any], ...]
@@ -43,18 +48,18 @@ class Recipe:
 
 
 def render(recipe: Recipe) -> tuple[RgbImage, Mask]:
-    """Draw one image: H x W x 3 uint8 and its mask H x W uint8 (0, 1)."""
-    from flawscope.data.synthetic.concrete import render_concrete
-
+    """Draw one image: H x W x 3 uint8 and its mask H x W uint8, class ids."""
+    if not recipe.options:
+        drawn = kind_named(recipe.kind).render(recipe.seed, recipe.size_hw)
+        return drawn.image, drawn.mask
+    if recipe.kind != "concrete":
+        raise ConfigError(f"data.synth.options are for kind 'concrete', not {recipe.kind!r}; leave them out.")
     drawn = render_concrete(recipe.seed, recipe.size_hw, concrete_options(dict(recipe.options)))
     return drawn.image, drawn.mask
 
 
 def concrete_options(given: Mapping[str, Any]) -> Any:
     """Return the generator's options from plain values. Raises ConfigError for unknown names."""
-    from flawscope.data.synthetic.concrete import ConcreteOptions
-    from flawscope.data.synthetic.cracks import CrackOptions
-
     options = dict(given)
     cracks = options.pop("cracks", None)
     built = _build(ConcreteOptions, options, "data.synth.options")
@@ -91,10 +96,13 @@ class SynthPool:
         self.seed = seed
         self._options = tuple(sorted(config.options.items()))
 
+    def _recipe(self, seed: int) -> Recipe:
+        return Recipe(self.config.kind, seed, self.config.size_hw, self._options)
+
     def validation_samples(self, processes: int, report: Report | None = None) -> list[Sample]:
         """Return the images that validate; their seeds are never trained on."""
         recipes = [
-            Recipe(place_seed(self.seed, i, 0, _VALIDATION), self.config.size_hw, self._options)
+            self._recipe(place_seed(self.seed, i, 0, _VALIDATION))
             for i in range(self.config.validation_images)
         ]
         pairs = self._render_all(recipes, processes, report)
@@ -112,12 +120,7 @@ class SynthPool:
         """Return what stands at each place in ``epoch``."""
         count, renew = self.config.images, self.config.renew
         return [
-            Recipe(
-                place_seed(self.seed, i, generation(i, epoch, renew, count)),
-                self.config.size_hw,
-                self._options,
-            )
-            for i in range(count)
+            self._recipe(place_seed(self.seed, i, generation(i, epoch, renew, count))) for i in range(count)
         ]
 
     def sources(self, epoch: int, processes: int, report: Report | None = None) -> list[Source]:
@@ -161,8 +164,11 @@ def _drawn(recipes: Sequence[Recipe], processes: int, folder: Path | None) -> It
         return
     # Spawned, not forked: the parent holds threads of torch.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(recipes)), mp_context=context) as pool:
+    pool = ProcessPoolExecutor(min(processes, len(recipes)), mp_context=context)
+    try:
         yield from pool.map(_draw, jobs, chunksize=4)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _draw(job: tuple[Recipe, Path | None]) -> tuple[RgbImage, Mask]:
@@ -180,7 +186,7 @@ def _draw(job: tuple[Recipe, Path | None]) -> tuple[RgbImage, Mask]:
 
 
 def _digest(recipe: Recipe) -> str:
-    text = json.dumps([generator_digest(), recipe.seed, recipe.size_hw, recipe.options])
+    text = json.dumps([generator_digest(), recipe.kind, recipe.seed, recipe.size_hw, recipe.options])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -190,10 +196,8 @@ _generator_digest: list[str] = []
 def generator_digest() -> str:
     """Return a hash of the generator's own source: kept images of another generator are not used."""
     if not _generator_digest:
-        import flawscope.data.synthetic as package
-
         digest = hashlib.sha256()
-        for path in sorted(Path(package.__path__[0]).rglob("*.py")):
+        for path in sorted(Path(synthetic.__path__[0]).rglob("*.py")):
             digest.update(path.read_bytes())
         _generator_digest.append(digest.hexdigest())
     return _generator_digest[0]
