@@ -88,6 +88,15 @@ def test_annotators_bridge_short_gaps_only() -> None:
     assert drawn[20:30].all()
     assert not drawn[80:150].any()
     assert not drawn[190:].any()
+    assert labelled_points(strength, arc, 15.0, tips=(True, False))[190:].all()
+
+
+def test_the_eye_follows_faint_lines_from_plain_ones_only() -> None:
+    arc = np.arange(100.0)
+    faint = np.full(100, 0.5)
+    assert not labelled_points(faint, arc, 15.0).any()
+    faint[:30] = 1.2
+    assert labelled_points(faint, arc, 15.0).all()
 
 
 def test_strength_is_a_share() -> None:

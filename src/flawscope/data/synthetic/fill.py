@@ -14,6 +14,8 @@ from flawscope.data.synthetic.canvas import Canvas, Float32Array
 from flawscope.data.synthetic.local_noise import pixel_noise
 from flawscope.data.synthetic.strokes import Band
 
+_DISTINCT = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class FillStyle:
@@ -48,8 +50,9 @@ class Paint:
 
     @property
     def alpha(self) -> Float32Array:
-        """Opacity of the filling."""
-        return np.asarray(self.cover * self.strength * np.float32(self.style.contrast), dtype=np.float32)
+        """Opacity of the filling in linear light, where half of the contrast as seen is more than half."""
+        opacity = 1 - (1 - self.strength * np.float32(self.style.contrast)) ** 2
+        return np.asarray(self.cover * opacity, dtype=np.float32)
 
 
 def prepare(
@@ -110,9 +113,14 @@ def sand(rng: np.random.Generator, paint: Paint) -> None:
     band = paint.band
     _partly_open(rng, paint, rng.uniform(-0.9, 0.1))
     hue = np.array([0.33, 0.27, 0.185], np.float32)
-    hue = hue * (rng.uniform(0.85, 1.15, 3) * rng.lognormal(0.0, 0.3)).astype(np.float32)
+    hue = hue * (rng.uniform(0.92, 1.08, 3) * rng.lognormal(0.0, 0.3)).astype(np.float32)
     mean = paint.canvas.rgb[band.rows, band.cols].mean() if len(band.rows) else 0.2
     colour = (0.75 * hue + 0.25 * mean).astype(np.float32)
+    if abs(colour.mean() / max(mean, 1e-3) - 1) < _DISTINCT:
+        # Sand as bright as the ground tells nobody anything; dry sand is the brighter, damp sand the darker.
+        colour *= np.float32(
+            rng.uniform(1.35, 1.8) if mean < 0.3 or rng.random() < 0.5 else rng.uniform(0.5, 0.65)
+        )
     grains = (
         1 + 0.16 * rng.standard_normal(len(band.rows)) + 0.22 * pixel_noise(rng, band.rows, band.cols, 5.0)
     )

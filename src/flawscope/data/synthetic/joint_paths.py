@@ -54,27 +54,53 @@ def stair_path(rng: np.random.Generator, canvas: Canvas) -> PointsXY | None:
     if not joints.lines:
         return None
     drift = rng.choice([-1.0, 1.0], 2) * rng.uniform(0.3, 1.0, 2)
-    line = int(rng.integers(0, len(joints.lines)))
-    at = int(rng.integers(0, len(joints.lines[line])))
-    cut = rng.choice([0.0, 0.15, 0.5])
-    path = [joints.lines[line][at]]
-    for _ in range(int(rng.integers(3, 40))):
-        along, (line, at) = _next_corner(rng, joints, line, at, drift)
-        path.extend(along)
-        here = path[-1]
-        if not (-20 < here[0] < canvas.size_hw[1] + 20 and -20 < here[1] < canvas.size_hw[0] + 20):
-            break
-        if rng.random() < cut:
-            target = _across_brick(rng, joints, here, drift)
-            if target is not None:
-                line, at = target
-                path.append(joints.lines[line][at])
-    points = np.array(path)
+    start = _start(rng, joints, canvas.size_hw)
+    cut = float(rng.choice([0.0, 0.15, 0.5]))
+    ahead = _walk(rng, joints, start, drift, cut)
+    if rng.random() < 0.7:
+        back = _walk(rng, joints, start, -drift, cut)
+        ahead = back[:0:-1] + ahead
+    points = np.array(ahead)
     moved = np.hypot(*np.diff(points, axis=0).T) > 0.5
     points = points[np.concatenate([[True], moved])]
     if len(points) < 3:
         return None
     return _beside(rng, points, canvas.joint_width_px)
+
+
+def _start(rng: np.random.Generator, joints: _Joints, size_hw: tuple[int, int]) -> tuple[int, int]:
+    """A place on a joint inside the picture (any place if there is none)."""
+    line = at = 0
+    for _ in range(20):
+        line = int(rng.integers(0, len(joints.lines)))
+        at = int(rng.integers(0, len(joints.lines[line])))
+        x, y = joints.lines[line][at]
+        if 0 <= x < size_hw[1] and 0 <= y < size_hw[0]:
+            break
+    return line, at
+
+
+def _walk(
+    rng: np.random.Generator,
+    joints: _Joints,
+    place: tuple[int, int],
+    drift: npt.NDArray[np.float64],
+    cut: float,
+) -> list[npt.NDArray[np.float64]]:
+    """Points from a place along the drift till a joint ends or by chance; ``cut``: odds to break a brick."""
+    path = [joints.lines[place[0]][place[1]]]
+    for _ in range(int(rng.integers(3, 40))):
+        along, after = _next_corner(rng, joints, *place, drift)
+        if after == place:
+            break
+        path.extend(along)
+        place = after
+        if rng.random() < cut:
+            target = _across_brick(rng, joints, place, drift)
+            if target is not None:
+                path.extend(_broken(rng, path[-1], joints.lines[target[0]][target[1]]))
+                place = target
+    return path
 
 
 def _next_corner(
@@ -83,7 +109,7 @@ def _next_corner(
     """Walk on to where another joint leaves; returns the points passed and the new joint and place."""
     points = joints.lines[line]
     chord = points[-1] - points[0]
-    forward = bool(chord @ drift >= 0) if rng.random() < 0.9 else bool(rng.random() < 0.5)
+    forward = bool(chord @ drift >= 0)
     ahead = [m for m in joints.meets[line] if (m[0] > at if forward else m[0] < at)]
     ahead.sort(key=lambda m: m[0], reverse=not forward)
     for meet in ahead:
@@ -96,12 +122,14 @@ def _next_corner(
 
 
 def _across_brick(
-    rng: np.random.Generator, joints: _Joints, here: npt.NDArray[np.float64], drift: npt.NDArray[np.float64]
+    rng: np.random.Generator, joints: _Joints, place: tuple[int, int], drift: npt.NDArray[np.float64]
 ) -> tuple[int, int] | None:
-    """A place on another joint on the far side of a brick, roughly along the drift."""
-    turn = rng.normal(0, 0.5)
-    heading = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ drift
-    heading = heading / max(float(np.hypot(*heading)), 1e-9)
+    """A place on another joint on the far side of a brick: across it the short way, more or less."""
+    here, joint = joints.lines[place[0]][place[1]], joints.lines[place[0]]
+    along = (joint[-1] - joint[0]) / max(float(np.hypot(*(joint[-1] - joint[0]))), 1e-9)
+    square = np.array([-along[1], along[0]])
+    heading = square * (1.0 if square @ drift >= 0 else -1.0) + along * rng.normal(0, 0.45)
+    heading = heading / float(np.hypot(*heading))
     best, best_distance = None, np.inf
     for line, points in enumerate(joints.lines):
         away = points - here
@@ -111,6 +139,21 @@ def _across_brick(
             at = int(np.nonzero(hit)[0][np.argmin(distance[hit])])
             best, best_distance = (line, at), float(distance[at])
     return best
+
+
+def _broken(
+    rng: np.random.Generator, start: npt.NDArray[np.float64], end: npt.NDArray[np.float64]
+) -> list[npt.NDArray[np.float64]]:
+    """Points of a rough break from ``start`` (left out) to ``end``, by midpoint displacement."""
+    points = np.array([start, end])
+    for _ in range(4):
+        chord = np.diff(points, axis=0)
+        square = np.column_stack([-chord[:, 1], chord[:, 0]])
+        middle = (points[:-1] + points[1:]) / 2 + square * rng.normal(0, 0.13, (len(chord), 1))
+        merged = np.empty((2 * len(points) - 1, 2))
+        merged[::2], merged[1::2] = points, middle
+        points = merged
+    return list(points[1:])
 
 
 def _beside(rng: np.random.Generator, points: PointsXY, joint_width_px: float) -> PointsXY:

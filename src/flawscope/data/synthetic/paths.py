@@ -196,7 +196,7 @@ def crossing(rng: np.random.Generator, canvas: Canvas, roughness: Roughness, ste
 def net(rng: np.random.Generator, canvas: Canvas, roughness: Roughness, step_px: float) -> list[Branch]:
     """Alligator or block cracking: cells of a random mosaic, over all of the picture or a patch of it."""
     height, width = canvas.size_hw
-    cell = min(height, width) * rng.uniform(0.1, 0.42)
+    cell = max(min(height, width) * rng.uniform(0.12, 0.45), 40.0)
     pad = 1.5 * cell
     seeds = _mosaic_seeds(rng, canvas.size_hw, cell, pad)
     try:

@@ -52,7 +52,7 @@ def crumbs(rng: np.random.Generator, canvas: Canvas, strokes: list[Stroke]) -> N
     band = _wide_band(canvas, strokes, rng.uniform(2, 6))
     speck = pixel_noise(rng, band.rows, band.cols, max(1.3, 0.6 * canvas.grain_px))
     threshold = rng.uniform(0.45, 0.7)
-    dark = np.clip((speck - threshold) * 6, 0, 1) * rng.uniform(0.3, 0.8)
+    dark = np.clip((speck - threshold) * 6, 0, 1) * rng.uniform(0.2, 0.6)
     light = np.clip((-speck - threshold) * 6, 0, 1) * rng.uniform(0.0, 0.6)
     canvas.rgb[band.rows, band.cols] *= (1 - dark + light)[:, None].astype(np.float32)
 

@@ -11,6 +11,11 @@ from flawscope.data.synthetic.local_noise import line_noise
 
 FloatArray = npt.NDArray[np.float64]
 
+_FAINT = 0.35
+"""Share of the visibility of a plain line from which the eye still follows it."""
+_PLAIN_SHARE = 0.2
+"""Share of a stretch that must be plain for the stretch to be noticed."""
+
 
 def arc_length(points_xy_px: FloatArray) -> FloatArray:
     """Arc length in px at each of N points, starting at 0."""
@@ -38,9 +43,11 @@ def width_profile(
     width = base_px * np.exp(variation * np.asarray(noise))
     length = float(arc_px[-1])
     for _ in range(rng.poisson(length / 250)):
-        # Broken-out corners: short stretches up to three times as wide.
+        # Broken-out corners: short stretches, twice as wide on fine cracks, a little wider on wide ones.
         centre, spread = rng.uniform(0, max(length, 1.0)), rng.uniform(1.0, 2.5) * base_px + 1.5
-        width = width * (1 + rng.uniform(0.3, 1.6) * np.exp(-(((arc_px - centre) / spread) ** 2)))
+        width = width * (
+            1 + rng.uniform(0.2, 1.3) * min(1.0, 3.0 / base_px) * np.exp(-(((arc_px - centre) / spread) ** 2))
+        )
     taper = np.clip(length * rng.uniform(0.1, 0.5), 1.0, 40 * base_px)
     power = rng.uniform(0.4, 1.0)
     if tips[0]:
@@ -70,15 +77,29 @@ def strength_profile(
     return strength
 
 
-def labelled_points(strength: FloatArray, arc_px: FloatArray, bridge_px: float) -> npt.NDArray[np.bool_]:
-    """Where an annotator draws the crack: visible stretches, and gaps up to ``bridge_px`` between them.
+def labelled_points(
+    visibility: FloatArray, arc_px: FloatArray, bridge_px: float, tips: tuple[bool, bool] = (True, True)
+) -> npt.NDArray[np.bool_]:
+    """Where an annotator draws the crack. ``visibility``: N values, 1 = just seen for itself, 0 = not there.
 
-    An invisible end (no visible stretch beyond it) is not drawn at all.
+    The eye follows a line from where it is plain through where it is faint: faint points (from `_FAINT`) are
+    drawn when enough of the same stretch is plain; gaps up to ``bridge_px`` are drawn through. An end that
+    fades away is not drawn, unless it is no free tip (``tips``: first, last) and shorter than
+    ``bridge_px``, for then it joins another line.
     """
-    visible = strength > 0.02
-    index = np.nonzero(visible)[0]
-    drawn = visible.copy()
+    drawn = visibility >= _FAINT
+    index = np.nonzero(drawn)[0]
     for before, after in itertools.pairwise(index):
         if after - before > 1 and arc_px[after] - arc_px[before] <= bridge_px:
             drawn[before:after] = True
+    edges = np.nonzero(np.diff(np.concatenate([[0], drawn.astype(np.int8), [0]])))[0]
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        if (visibility[start:end] >= 1).mean() < _PLAIN_SHARE:
+            drawn[start:end] = False
+    index = np.nonzero(drawn)[0]
+    if len(index):
+        if not tips[0] and arc_px[index[0]] <= bridge_px:
+            drawn[: index[0]] = True
+        if not tips[1] and arc_px[-1] - arc_px[index[-1]] <= bridge_px:
+            drawn[index[-1] :] = True
     return drawn

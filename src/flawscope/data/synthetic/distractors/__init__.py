@@ -1,9 +1,9 @@
 """Things that fool crack detectors: drawn on the canvas, never in the mask.
 
-What the surface itself carries (joints, paint, tar, stains) is drawn before the cracks, which then break it.
-What lies on it or falls on it (shadows, cables, plants, chalk) is drawn after. Thin covers (a grass blade, a
-cable, a pen stroke) may cross a crack and its label stays, as annotators draw through them; wide opaque covers
-(leaves) keep clear of the cracks, so that no label lies under something that hides it.
+What the surface itself carries (joints, paint, tar, stains) is drawn before the cracks, which then break
+it. What lies on it or falls on it (shadows, cables, plants, chalk) is drawn after. Thin covers (a grass
+blade, a cable, a pen stroke) may cross a crack and its label stays, as annotators draw through them; wide
+opaque covers (leaves) keep clear of the cracks, so that no label lies under something that hides it.
 """
 
 from __future__ import annotations
@@ -73,18 +73,16 @@ DISTRACTORS: dict[str, Distractor] = {
 }
 """Every distractor by name."""
 
-_AFTER = frozenset(
-    (
-        "dark-border scratches handwriting scrawl chalk-along cable grass leaves twigs web hairs "
-        "cable-shadow branch-shadow"
-    ).split()
-)
+_AFTER = {
+    "dark-border", "scratches", "handwriting", "scrawl", "chalk-along", "cable", "grass", "leaves",
+    "twigs", "web", "hairs", "cable-shadow", "branch-shadow",
+}  # fmt: skip
 
 _COMMON: Mapping[str, float] = {
-    "runs": 0.05, "spots": 0.15, "puddle": 0.05, "paint-line": 0.04, "print-text": 0.02, "popouts": 0.06,
-    "two-tones": 0.05, "ledge": 0.04, "dark-border": 0.03, "scratches": 0.05, "handwriting": 0.05,
-    "scrawl": 0.04, "chalk-along": 0.05, "cable": 0.06, "grass": 0.06, "leaves": 0.07, "twigs": 0.06, "web": 0.02,
-    "hairs": 0.03, "cable-shadow": 0.07, "branch-shadow": 0.07,
+    "runs": 0.05, "spots": 0.15, "puddle": 0.05, "paint-line": 0.04, "print-text": 0.02, "popouts":
+    0.06, "two-tones": 0.05, "ledge": 0.04, "dark-border": 0.03, "scratches": 0.05, "handwriting": 0.05,
+    "scrawl": 0.04, "chalk-along": 0.05, "cable": 0.06, "grass": 0.06, "leaves": 0.07, "twigs": 0.06,
+    "web": 0.02, "hairs": 0.03, "cable-shadow": 0.07, "branch-shadow": 0.07,
 }  # fmt: skip
 _BY_MATERIAL: Mapping[str, Mapping[str, float]] = {
     "concrete": {
@@ -96,7 +94,8 @@ _BY_MATERIAL: Mapping[str, Mapping[str, float]] = {
         "puddle": 0.1, "leaves": 0.12, "twigs": 0.1,
     },
     "brick": {
-        "chipped-arris": 0.3, "joint-shadow": 0.4, "open-joint": 0.2, "runs": 0.1, "grass": 0.1, "cable": 0.08,
+        "chipped-arris": 0.3, "joint-shadow": 0.4, "open-joint": 0.2, "runs": 0.1,
+        "grass": 0.1, "cable": 0.08,
     },
     "plaster": {"runs": 0.1, "scratches": 0.1, "bugholes": 0.08, "cable": 0.08, "web": 0.05},
     "painted-steel": {"weld-seam": 0.3, "runs": 0.15, "scratches": 0.2, "ledge": 0.12, "spots": 0.1},
