@@ -70,7 +70,9 @@ def _run(verb: str, rest: list[str]) -> int:
     app.command(name=verb)(function)
     command = typer.main.get_command(app)
     result = command.main(rest, prog_name=f"flawscope {verb}", standalone_mode=False)
-    return result if type(result) is int else 0
+    code = result if type(result) is int else 0
+    # The library turns Ctrl-C into this code and says nothing.
+    return _fail("interrupted.", code) if code == _INTERRUPTED else code
 
 
 def _report(verb: str, error: Exception, verbose: bool) -> int:
