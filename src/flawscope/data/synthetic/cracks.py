@@ -175,7 +175,8 @@ def _paint(
         for name, odds in (("wet", 0.12), ("spalled", 0.2), ("crumbs", 0.25), ("settled", 0.2)):
             if rng.random() < odds * style.contrast:
                 SURROUNDS[name](rng, canvas, strokes)
-    band = stroke_band(strokes, canvas.size_hw, 5.0)
+    reach_px = 3.0 if style.name in ("void", "hairline") else 5.0
+    band = stroke_band(strokes, canvas.size_hw, reach_px)
     strength = band.at_points(np.concatenate([line.strength for line in lines]))
     before = canvas.rgb[band.rows, band.cols]
     paint_crack(rng, prepare(rng, canvas, band, strength, style))

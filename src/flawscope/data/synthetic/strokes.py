@@ -71,7 +71,8 @@ class Band:
 
 def stroke_band(strokes: Sequence[Stroke], size_hw: tuple[int, int], reach_px: float) -> Band:
     """Measure all pixels at most ``reach_px`` outside the strokes' edges (the union of the strokes)."""
-    segments = _segments(strokes)
+    widest = max((float(stroke.width_px.max()) for stroke in strokes if len(stroke.width_px)), default=0.0)
+    segments = _segments(strokes, 16.0 + 2 * reach_px + widest)
     found: list[tuple[npt.NDArray[np.generic], ...]] = []
     if len(segments):
         half = np.hypot(segments[:, 2] - segments[:, 0], segments[:, 3] - segments[:, 1]) / 2
@@ -111,15 +112,23 @@ def rasterised(
     return rows[inside], cols[inside]
 
 
-def _segments(strokes: Sequence[Stroke]) -> npt.NDArray[np.float64]:
-    """M x 7: ax, ay, bx, by, width at a, width at b, index of a."""
+def _segments(strokes: Sequence[Stroke], longest_px: float) -> npt.NDArray[np.float64]:
+    """M x 8: ax, ay, bx, by, width at a, width at b, position of a, position of b."""
     rows, first = [], 0
     for stroke in strokes:
         points, width = stroke.points_xy_px, stroke.width_px
-        index = np.arange(first, first + len(points) - 1)
-        rows.append(np.column_stack([points[:-1], points[1:], width[:-1], width[1:], index]))
+        index = np.arange(first, first + len(points), dtype=np.float64)
+        table = np.column_stack([points, width, index])
+        # Long segments are cut: a small box round each piece holds far fewer pixels than one round the whole.
+        pieces = np.ceil(np.hypot(*np.diff(points, axis=0).T) / longest_px).astype(np.intp)
+        if len(pieces) and pieces.max() > 1:
+            at = np.repeat(np.arange(len(pieces)), np.maximum(pieces, 1))
+            share = np.concatenate([np.arange(n) / n for n in np.maximum(pieces, 1)])[:, None]
+            table = np.concatenate([table[at] * (1 - share) + table[at + 1] * share, table[-1:]])
+        a, b = table[:-1], table[1:]
+        rows.append(np.column_stack([a[:, :2], b[:, :2], a[:, 2], b[:, 2], a[:, 3], b[:, 3]]))
         first += len(points)
-    return np.concatenate(rows) if rows else np.zeros((0, 7))
+    return np.concatenate(rows) if rows else np.zeros((0, 8))
 
 
 def _measure(
@@ -127,7 +136,7 @@ def _measure(
 ) -> tuple[npt.NDArray[np.generic], ...]:
     """Columns for the pixels near segments of one box size: flat index, signed, distance, width, position,
     side, ex, ey."""
-    ax, ay, bx, by, wa, wb, index = (segments[:, i] for i in range(7))
+    ax, ay, bx, by, wa, wb, start, end = (segments[:, i] for i in range(8))
     offsets = np.arange(-box, box + 1, dtype=np.float32)
     px = np.rint((ax + bx) / 2)[:, None] + offsets
     py = np.rint((ay + by) / 2)[:, None] + offsets
@@ -148,7 +157,7 @@ def _measure(
     flat = py[n, r].astype(np.intp) * size_hw[1] + px[n, c].astype(np.intp)
     width = wa[n] + t * (wb - wa)[n]
     side = np.where(lx[n] * ey - ly[n] * ex <= 0, np.float32(1), np.float32(-1))
-    return flat, signed[keep], distance, width, index[n] + t, side, ex, ey
+    return flat, signed[keep], distance, width, start[n] + t * (end - start)[n], side, ex, ey
 
 
 def _nearest(found: Sequence[tuple[npt.NDArray[np.generic], ...]], size_hw: tuple[int, int]) -> Band:

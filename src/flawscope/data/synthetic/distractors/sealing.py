@@ -14,8 +14,8 @@ from flawscope.data.synthetic.paths import Roughness, crossing_guide, rough_line
 
 def tar_line(rng: np.random.Generator, canvas: Canvas, cracks: Sequence[CrackTruth]) -> None:
     """A smooth, even, slightly shining ribbon of tar along a wandering line; sealed, so no crack."""
-    line = rough_line(rng, crossing_guide(rng, canvas.size_hw), Roughness(rng.uniform(0.02, 0.2), 1.0), 4.0)
-    width = float(rng.uniform(0.012, 0.05) * max(canvas.size_hw))
+    line = rough_line(rng, crossing_guide(rng, canvas.size_hw), Roughness(rng.uniform(0.02, 0.2), 1.0), 8.0)
+    width = float(max(7.0, rng.uniform(0.016, 0.05) * max(canvas.size_hw)))
     band = band_of(canvas, line, width, 3.0)
     ragged = pixel_noise(rng, band.rows, band.cols, 12.0) * np.float32(0.12 * width)
     cover = band.coverage(1.6, np.maximum(band.distance_px + ragged, 0)) * np.float32(rng.uniform(0.5, 0.97))
