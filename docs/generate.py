@@ -37,7 +37,8 @@ def commands_page() -> str:
         parts.append(f"## `flawscope {verb}`\n\n{about}\n\n```text\n{help_of([verb])}\n```\n")
     parts.append(
         "## Exit codes\n\n"
-        "| code | meaning |\n|---|---|\n| 0 | done |\n| 1 | done, but some inputs failed; each is named in the output |\n"
+        "| code | meaning |\n|---|---|\n| 0 | done |\n"
+        "| 1 | done, but some inputs failed; each is named in the output |\n"
         "| 2 | wrong use or wrong configuration |\n| 3 | nothing could be done, or a gate refused |\n"
     )
     return "\n".join(parts)
@@ -48,8 +49,8 @@ def configuration_page() -> str:
     parts = [
         NOTE,
         "# Configuration\n",
-        "A recipe is a TOML file with these keys; any of them can be left out, and `flawscope train --set a.b=c` "
-        "changes one.\nAn unknown key is refused with the nearest known one.\n",
+        "A recipe is a TOML file with these keys; any of them can be left out, and\n"
+        "`flawscope train --set a.b=c` changes one.\nAn unknown key is refused with the nearest known one.\n",
     ]
     for title, model in sections("", TrainConfig):
         parts.append(f"## {f'`[{title}]`' if title else 'On top'}\n\n{first_paragraph(model)}\n")
@@ -93,7 +94,7 @@ def default_of(field: FieldInfo) -> str:
 
 def first_paragraph(model: type[BaseModel]) -> str:
     """The first paragraph of a section's docstring, on one line."""
-    return " ".join((model.__doc__ or "").split("\n\n")[0].split())
+    return " ".join((model.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")
 
 
 def cell(text: str) -> str:
