@@ -9,6 +9,7 @@ from flawscope.errors import MemoryLimitError
 
 _SHARE = 0.8
 """Share of the free memory that one image may take; the rest is for the work on it."""
+_SMALL_BYTES = 64e6
 
 
 def available_bytes() -> int | None:
@@ -77,9 +78,9 @@ def check_size(
         raise MemoryLimitError(
             f"{what}.\nExpected at most {max_pixels:,} pixels; raise --max-pixels or cut it into parts."
         )
-    free = available_bytes()
-    # Small images are let through even when memory is short: the figure is a snapshot, not a promise.
-    if free is not None and need > max(_SHARE * free, 64e6):
+    # Small images are let through unasked: the figure is a snapshot, and reading it costs time.
+    free = available_bytes() if need > _SMALL_BYTES else None
+    if free is not None and need > _SHARE * free:
         raise MemoryLimitError(
             f"{what}, but only {gigabytes(free)} are free.\n"
             "Cut the image into parts, or use a machine with more memory."
