@@ -1,4 +1,4 @@
-"""``flawscope synth``: procedural images with exact masks and widths, as a data set or a folder to look at."""
+"""``flawscope synth``: procedural images with exact masks and widths, written as a data set."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def synth(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same images.")] = 0,
     clean_share: Annotated[
         float | None,
-        typer.Option("--clean-share", min=0, max=1, help="Share of images without defects; default: the kind's."),
+        typer.Option("--clean-share", min=0, max=1, help="Share of images without defects, 0..1."),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 = one a core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Draw images with exact masks and widths and write them as a data set.
 
-    Layout image-mask: images/, masks/ (0 / 255), widths/ (centrelines with their exact widths) and dataset.toml. The
-    folder appears when every image is done.
+    Layout image-mask: images/, masks/ (0 / 255), widths/ (centrelines with their exact widths) and
+    dataset.toml. The folder appears when every image is done.
     """
     import json
     import os
@@ -39,7 +39,8 @@ def synth(
     # Starting processes takes longer than drawing a handful of images.
     processes = workers or (min(os.cpu_count() or 1, 8) if count >= 16 else 1)
     started = time.perf_counter()
-    columns = (SpinnerColumn(), *Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    usual = Progress.get_default_columns()[:2]
+    columns = (SpinnerColumn(), *usual, MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, disable=as_json or not sys.stderr.isatty()) as progress:
         task = progress.add_task(f"drawing {kind}", total=count)
         facts = write_dataset(stream, out, processes, lambda done: progress.update(task, completed=done))
@@ -47,9 +48,9 @@ def synth(
     rate = count / seconds
     if as_json:
         result = {"kind": kind, "seed": seed, "size_hw": list(stream.size_hw), "out": str(out), **facts}
-        print(json.dumps({**result, "seconds": round(seconds, 3), "images_per_second": round(rate, 2)}))
+        typer.echo(json.dumps({**result, "seconds": round(seconds, 3), "images_per_second": round(rate, 2)}))
     else:
-        print(f"{count} images ({facts['clean']} clean) in {out}, {rate:.1f} a second")
+        typer.echo(f"{count} images ({facts['clean']} clean) in {out}, {rate:.1f} a second")
 
 
 def _size_hw(text: str) -> tuple[int, int]:

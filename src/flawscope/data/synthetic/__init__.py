@@ -1,4 +1,4 @@
-"""Procedural pictures with exact truth: `synthesize`, `SynthStream`, `write_dataset`, and the kinds in `KINDS`."""
+"""Procedural pictures with exact truth: `synthesize` and the kinds in `KINDS`; many at once in `stream`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["KINDS", "CrackTruth", "Kind", "SynthImage", "kind_named", "synthesiz
 def synthesize(kind: str, seed: int, size_hw: tuple[int, int]) -> Sample:
     """A procedural sample: image H x W x 3 uint8 RGB and mask H x W uint8 (0 background, class ids above).
 
-    The same arguments give the same bytes everywhere on one machine. Nothing is drawn before the image or the mask is
-    asked for. Raises UsageError for an unknown kind, a negative seed or a size that cannot be drawn.
+    The same arguments give the same bytes, always. Nothing is drawn before the image or the mask is asked
+    for. Raises UsageError for an unknown kind, a negative seed or a size that cannot be drawn.
 
     >>> sample = synthesize("concrete", seed=7, size_hw=(64, 96))
     >>> sample.image().shape, sample.mask.shape

@@ -44,7 +44,7 @@ def photograph(
     if chance(rng, 0.75):
         picture = Image.fromarray(_sensor_noise(rng, np.asarray(picture), steps))
     if chance(rng, crisp):
-        amount, radius = float(rng.uniform(30, 260)), float(rng.uniform(0.6, 2.4))
+        amount, radius = log_uniform(rng, 30, 190), float(rng.uniform(0.5, 2.0))
         picture = picture.filter(ImageFilter.UnsharpMask(radius, round(amount), 0))
         steps["sharpened"] = [round(amount), round(radius, 2)]
     if chance(rng, 0.12):
@@ -101,10 +101,11 @@ def _cast_shadow(rng: np.random.Generator, scene: Float32Array) -> None:
     kind = str(rng.choice(["leaves", "cloud", "edge", "branch"], p=[0.4, 0.2, 0.2, 0.2]))
     extent = max(size_hw) / 512
     if kind == "leaves":
-        pattern = noise.field("blob", rng, size_hw, log_uniform(rng, 3, 11) * extent)
-        pattern += 0.7 * noise.field("cloud", rng, size_hw, 1.5 * extent)
-        low = float(rng.uniform(-0.8, 0.8))
-        cover = noise.smoothstep(pattern, low, low + float(rng.uniform(0.3, 1.5)))
+        pattern = noise.field("blob", rng, size_hw, log_uniform(rng, 4, 16) * extent)
+        pattern += 0.6 * noise.field("pink", rng, size_hw, 2 * extent)
+        pattern += float(rng.uniform(0.5, 1.6)) * noise.field("cloud", rng, size_hw, 1.5 * extent)
+        low = float(rng.uniform(-1.0, 1.0))
+        cover = noise.smoothstep(pattern, low, low + float(rng.uniform(0.5, 2.2)))
     elif kind == "cloud":
         pattern = noise.field("cloud", rng, size_hw, log_uniform(rng, 1, 3) * extent)
         low = float(rng.uniform(-0.6, 0.6))
@@ -117,7 +118,9 @@ def _cast_shadow(rng: np.random.Generator, scene: Float32Array) -> None:
             cover = noise.smoothstep(distance + ragged, -soft_px, soft_px)
         else:
             half_px = log_uniform(rng, 5, 50)
-            cover = 1 - noise.smoothstep(np.abs(distance + 2 * ragged), half_px - soft_px / 2, half_px + soft_px)
+            cover = 1 - noise.smoothstep(
+                np.abs(distance + 2 * ragged), half_px - soft_px / 2, half_px + soft_px
+            )
     depth = float(rng.uniform(0.3, 0.8))
     tint = np.array([1.0, 0.97, 0.9]) if chance(rng, 0.7) else np.ones(3)
     for channel in range(3):

@@ -1,7 +1,7 @@
 """The values that travel between the parts of the generator: the surface, the true cracks, the result.
 
-A picture is painted on a `Canvas` at the size it will finally have (or larger, when the camera scales it down):
-textures lay the ground, distractors and cracks are painted into it, the camera turns it into a photograph.
+A picture is painted on a `Canvas` (of another size than the result's, when that is resized): textures lay
+the ground, distractors and cracks are painted into it, the camera turns it into a photograph.
 Points are (x, y) with pixel centres on whole numbers; arrays are (row, column).
 """
 

@@ -1,7 +1,7 @@
 """The composer of kind ``concrete``: concrete, asphalt, brick, plaster and painted steel, cracked or clean.
 
-A picture is laid on a canvas of its own scale (coarser or finer than the result), cracked, lit, resized once and
-photographed. Each step draws from its own random stream, so that a change to one leaves the others alone.
+A picture is laid on a canvas of its own scale (coarser or finer than the result), cracked, lit, resized once
+and photographed. Each step draws from its own random stream, so that a change to one leaves the others alone.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from PIL import Image
+import numpy.typing as npt
+from PIL import Image, ImageFilter
 
 from flawscope.data.synthetic import camera, textures
-from flawscope.data.synthetic.canvas import Canvas, CrackTruth, Float32Array, MaskArray, SynthImage
+from flawscope.data.synthetic.canvas import Canvas, CrackTruth, Float32Array, MaskArray, PointsXY, SynthImage
 from flawscope.data.synthetic.cracks import CrackOptions, draw_cracks
 from flawscope.data.synthetic.distractors import draw_distractors
 from flawscope.data.synthetic.noise import chance, log_uniform
@@ -25,6 +26,9 @@ from flawscope.errors import UsageError
 
 _STREAM = 1
 """Changes every picture of this kind; raise it only when old seeds may be given up."""
+
+_LEAST_STEP, _LEAST_SHARE = 3.0, 0.4
+"""A crack is labelled when it differs by this many grey levels and this share of the scatter along it."""
 
 MIN_SIDE_PX = 32
 MAX_SIDE_PX = 8192
@@ -57,11 +61,13 @@ class ConcreteOptions:
     """How cracks are drawn; None: as the material suggests."""
 
 
-def render_concrete(seed: int, size_hw: tuple[int, int], options: ConcreteOptions | None = None) -> SynthImage:
+def render_concrete(
+    seed: int, size_hw: tuple[int, int], options: ConcreteOptions | None = None
+) -> SynthImage:
     """One picture with its exact truth; the same bytes for the same arguments, whatever was drawn before.
 
-    ``size_hw`` is the result's height and width in px. Raises UsageError for sizes outside 32..8192 px, a negative
-    seed, an unknown material or shares outside 0..1.
+    ``size_hw`` is the result's height and width in px. Raises UsageError for sizes outside 32..8192 px, a
+    negative seed, an unknown material or shares outside 0..1.
     """
     options = options or ConcreteOptions()
     check_request(seed, size_hw)
@@ -77,21 +83,47 @@ def render_concrete(seed: int, size_hw: tuple[int, int], options: ConcreteOption
     drawn: list[str] = []
     if options.distractors:
         drawn += draw_distractors(before_rng, canvas, (), stage="before")
-    mask = np.zeros(canvas_hw, np.uint8)
     cracks: tuple[CrackTruth, ...] = ()
     if not clean:
-        cracks = draw_cracks(crack_rng, canvas, mask, options.cracks)
+        cracks = draw_cracks(crack_rng, canvas, np.zeros(canvas_hw, np.uint8), options.cracks)
     if options.distractors:
         drawn += draw_distractors(after_rng, canvas, cracks, stage="after")
     scene = camera.light(camera_rng, canvas)
     if zoom != 1:
         scene = _resized(scene, size_hw, zoom)
         cracks = tuple(crack.scaled(1 / zoom) for crack in cracks)
-        margin_px = options.cracks.label_margin_px if options.cracks else 0.0
-        mask = draw_mask(cracks, size_hw, margin_px)
     image, steps = camera.photograph(camera_rng, scene, 0.75 if canvas.material == "asphalt" else 0.4)
+    smooth = np.asarray(Image.fromarray(image).filter(ImageFilter.BoxBlur(1)))
+    seen = tuple(crack for crack in cracks if visible(crack, smooth))
+    mask = draw_mask(seen, size_hw, options.cracks.label_margin_px if options.cracks else 0.0)
+    recipe["hidden_cracks"] = len(cracks) - len(seen)
     recipe.update(material=canvas.material, surface=canvas.notes, distractors=drawn, camera=steps)
-    return SynthImage(image, mask, cracks, recipe)
+    return SynthImage(image, mask, seen, recipe)
+
+
+def visible(crack: CrackTruth, image: npt.NDArray[np.uint8]) -> bool:
+    """Whether a crack can be told from its surroundings in the finished picture (H x W x 3 uint8, smoothed).
+
+    Nobody would label what grain, blur or shadow swallowed. Compares the centreline with two lines beside it,
+    in every colour channel; their mean difference must stand out from the scatter of the differences.
+    """
+    h, w = image.shape[:2]
+    points = crack.points_xy_px
+    along = np.gradient(points, axis=0)
+    along /= np.maximum(np.hypot(along[:, :1], along[:, 1:]), 1e-9)
+    side = np.column_stack([-along[:, 1], along[:, 0]]) * (crack.width_px / 2 + 3.0)[:, None]
+
+    def colours_at(where: PointsXY) -> npt.NDArray[np.float32]:
+        cols, rows = np.clip(np.rint(where), 0, (w - 1, h - 1)).astype(np.intp).T
+        return np.asarray(image[rows, cols], np.float32)
+
+    inside = np.all((points > -0.5) & (points < (w - 0.5, h - 0.5)), axis=1)
+    if not inside.any():
+        return False
+    beside = (colours_at(points + side) + colours_at(points - side)) / 2
+    difference = (beside - colours_at(points))[inside]
+    needed = np.maximum(_LEAST_STEP, _LEAST_SHARE * difference.std(axis=0))
+    return bool(np.any(np.abs(difference.mean(axis=0)) > needed))
 
 
 def draw_mask(cracks: tuple[CrackTruth, ...], size_hw: tuple[int, int], margin_px: float = 0.0) -> MaskArray:
@@ -126,7 +158,9 @@ def _check_options(options: ConcreteOptions) -> None:
     unknown = sorted(set(options.materials) - set(textures.TEXTURES))
     if unknown or sum(options.materials.values()) <= 0 or min(options.materials.values()) < 0:
         found = f"unknown: {', '.join(unknown)}" if unknown else "no positive share"
-        raise UsageError(f"materials has {found}.\nExpected shares for some of: {', '.join(textures.TEXTURES)}.")
+        raise UsageError(
+            f"materials has {found}.\nExpected shares for some of: {', '.join(textures.TEXTURES)}."
+        )
 
 
 def _zoom(rng: np.random.Generator, options: ConcreteOptions) -> float:

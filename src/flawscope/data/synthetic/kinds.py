@@ -12,7 +12,7 @@ from flawscope.errors import UsageError
 from flawscope.types import ClassInfo
 
 Renderer = Callable[..., SynthImage]
-"""``(seed, size_hw, clean_share=None) -> SynthImage``; None leaves the share of clean pictures to the kind."""
+"""``(seed, size_hw, clean_share=None) -> SynthImage``; None leaves the clean share to the kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +44,6 @@ def kind_named(name: str) -> Kind:
         return KINDS[name]
     near = difflib.get_close_matches(name, KINDS, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise UsageError(f"There is no kind '{name}' of synthetic images.\nExpected one of: {', '.join(KINDS)}.{hint}")
+    raise UsageError(
+        f"There is no kind '{name}' of synthetic images.\nExpected one of: {', '.join(KINDS)}.{hint}"
+    )

@@ -1,7 +1,7 @@
 """Cheap noise: every field is a random window of a periodic atlas that each process makes once.
 
-The atlases come from fixed seeds, the windows from the caller's generator, so a picture depends on its seed alone.
-A 512 x 512 field costs one to four milliseconds.
+The atlases come from fixed seeds, the windows from the caller's generator, so a picture depends on its seed
+alone. A 512 x 512 field costs one to four milliseconds.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ def field(
 ) -> Float32Array:
     """A window of noise: H x W float32, mean about 0, standard deviation about 1 (over the whole atlas).
 
-    ``white`` is independent a pixel, ``soft`` blurred by one pixel, ``blob`` has spots some 6 px across, ``pink``
-    falls as 1/f, ``cloud`` as 1/f^1.7, ``streak`` and ``fibre`` run along the rows (short and long). ``scale``
-    enlarges the pattern, ``stretch`` enlarges it once more along the columns.
+    ``white`` is independent a pixel, ``soft`` blurred by one pixel, ``blob`` has spots some 6 px across,
+    ``pink`` falls as 1/f, ``cloud`` as 1/f^1.7, ``streak`` and ``fibre`` run along the rows (short and long).
+    ``scale`` enlarges the pattern, ``stretch`` enlarges it once more along the columns.
     """
     atlas = _atlas(kind)
     turned = kind not in ("streak", "fibre") and bool(rng.integers(2))
@@ -80,7 +80,8 @@ def cells(
 def smoothstep(values: Float32Array, low: float, high: float) -> Float32Array:
     """Rises smoothly from 0 at ``low`` to 1 at ``high``: same shape, float32."""
     t = np.clip((values - np.float32(low)) * np.float32(1.0 / (high - low)), 0, 1)
-    return t * t * (np.float32(3) - np.float32(2) * t)
+    out: Float32Array = t * t * (np.float32(3) - np.float32(2) * t)
+    return out
 
 
 def blur(values: Float32Array, radius_px: float) -> Float32Array:
@@ -137,19 +138,20 @@ def _response(kind: NoiseKind, fy: Float32Array, fx: Float32Array) -> Float32Arr
     safe = np.maximum(radius, np.float32(1.0 / ATLAS_PX))
 
     def gauss(sigma_y: float, sigma_x: float) -> Float32Array:
-        return np.exp(-2 * np.float32(np.pi**2) * ((fy * sigma_y) ** 2 + (fx * sigma_x) ** 2))
+        exponent = -2 * np.pi**2 * ((fy * sigma_y) ** 2 + (fx * sigma_x) ** 2)
+        return np.exp(exponent).astype(np.float32)
 
     if kind == "soft":
         return gauss(0.8, 0.8)
     if kind == "blob":
         return gauss(1.6, 1.6) - gauss(3.2, 3.2)
     if kind == "pink":
-        return safe**-1.0
+        return (1 / safe).astype(np.float32)
     if kind == "cloud":
-        return safe**-1.7
+        return (safe**-1.7).astype(np.float32)
     if kind == "streak":
-        return gauss(0.7, 5.0) * (1 + (0.02 / safe) ** 0.5)
-    return gauss(0.8, 40.0) + 0.6 * gauss(3.0, 90.0)
+        return (gauss(0.7, 5.0) * (1 + (0.02 / safe) ** 0.5)).astype(np.float32)
+    return (gauss(0.8, 40.0) + 0.6 * gauss(3.0, 90.0)).astype(np.float32)
 
 
 @functools.cache
@@ -179,5 +181,7 @@ def _cell_atlas(index: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
             np.copyto(tone, own[:, None, :, None, 0], where=nearer)
             np.copyto(kind, own[:, None, :, None, 1], where=nearer)
     edge, dome = np.clip(second - first, 0, 1) * 255, np.clip(1 - first, 0, 1) * 255
-    planes = [plane.reshape(ATLAS_PX, ATLAS_PX).round().astype(np.uint8) for plane in (tone, kind, edge, dome)]
+    planes = [
+        plane.reshape(ATLAS_PX, ATLAS_PX).round().astype(np.uint8) for plane in (tone, kind, edge, dome)
+    ]
     return np.stack(planes, axis=-1)

@@ -84,7 +84,7 @@ def generate_many(
 ) -> Iterator[SynthImage]:
     """Pictures of these seeds, in their order; the number of ``workers`` (processes) changes only the pace.
 
-    Processes are spawned, so a script that asks for more than one needs the usual ``if __name__ == "__main__"``.
+    Processes are spawned, so a script that asks for more than one needs ``if __name__ == "__main__"``.
     Raises UsageError as `synthesize` does.
     """
     requests = ((kind, seed, size_hw, clean_share) for seed in seeds)
@@ -114,11 +114,11 @@ def _in_order(work: Callable[[Any], Any], jobs: Iterable[Any], workers: int) -> 
 def write_dataset(
     stream: SynthStream, out: str | Path, workers: int = 1, report: Callable[[int], None] | None = None
 ) -> dict[str, int]:
-    """Write a stream as a data set of layout ``image-mask``; returns the number of ``images`` and ``clean`` ones.
+    """Write a stream as a data set of layout ``image-mask``; returns how many ``images`` and ``clean`` ones.
 
-    ``images/NAME.png``, ``masks/NAME.png`` (0 / 255), ``widths/NAME.json`` (centrelines with exact widths, and what
-    was drawn) and ``dataset.toml``. The folder appears when all is there: a killed run leaves nothing half-written
-    under ``out``. ``report`` is called with the number of pictures done.
+    ``images/NAME.png``, ``masks/NAME.png`` (0 / 255), ``widths/NAME.json`` (centrelines with exact widths and
+    what was drawn) and ``dataset.toml``. The folder appears when all is there: a killed run leaves nothing
+    half-written under ``out``. ``report`` is called with the number of pictures done.
 
     Raises:
         OutputError: ``out`` exists and is not empty, or cannot be written.
@@ -161,7 +161,9 @@ def _refuse_occupied(goal: Path) -> None:
     except OSError as error:
         raise output_error(goal, error) from error
     if occupied:
-        raise OutputError(f"{goal}: exists already.\nExpected a new or empty folder: remove it or choose another.")
+        raise OutputError(
+            f"{goal}: exists already.\nExpected a new or empty folder: remove it or choose another."
+        )
 
 
 def _move(temporary: Path, goal: Path) -> None:

@@ -10,7 +10,8 @@ from flawscope.data.synthetic.canvas import Canvas
 from flawscope.data.synthetic.textures.asphalt import asphalt
 from flawscope.data.synthetic.textures.coatings import painted_steel, plaster
 from flawscope.data.synthetic.textures.concrete import concrete
-from flawscope.data.synthetic.textures.masonry import brick, rubble
+from flawscope.data.synthetic.textures.masonry import brick
+from flawscope.data.synthetic.textures.rubble import rubble
 
 Painter = Callable[[np.random.Generator, tuple[int, int]], Canvas]
 

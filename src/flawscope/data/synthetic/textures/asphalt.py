@@ -26,7 +26,7 @@ def asphalt(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     """Asphalt from fine (2 px stones) to coarse (10 px), flat or harsh."""
     grain_px = log_uniform(rng, 1.6, 4.0) if chance(rng, 0.6) else log_uniform(rng, 3.0, 9.0)
     stretch = float(rng.uniform(1.0, 1.5)) if chance(rng, 0.4) else 1.0
-    contrast = float(rng.beta(2.2, 1.5))
+    contrast = float(rng.beta(2.0, 1.8))
     stones = noise.cells(rng, size_hw, grain_px, stretch)
     chips = noise.cells(rng, size_hw, max(1.8, grain_px * rng.uniform(0.4, 0.65)), stretch)
     fine = noise.field("soft", rng, size_hw, 1.0)
@@ -42,18 +42,26 @@ def asphalt(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
 
     value = 1 + contrast * (
         rng.uniform(0.2, 0.6) * (cover * stones.tone - 0.45)
-        + rng.uniform(0.8, 3.6) * bright
+        + rng.uniform(0.8, 3.0) * bright
         - rng.uniform(0.3, 0.85) * dark
         + rng.uniform(0.6, 1.9) * chip
     )
     value += (0.05 + 0.25 * contrast) * rng.uniform(0.4, 1.2) * fine
     value += rng.uniform(0.04, 0.16) * ground
     # Glints: small bright chips skew the brightness upwards, as sharpened phone pictures show.
-    glint = np.maximum(noise.field("soft" if chance(rng, 0.6) else "white", rng, size_hw) - np.float32(rng.uniform(0.8, 1.6)), 0)
-    value += (0.1 + contrast) * rng.uniform(0.2, 1.5) * glint
+    glint = np.maximum(
+        noise.field("soft" if chance(rng, 0.6) else "white", rng, size_hw)
+        - np.float32(rng.uniform(0.8, 1.6)),
+        0,
+    )
+    value += (0.1 + contrast) * rng.uniform(0.1, 1.1) * glint
     value = np.maximum(value, 0.1)
 
-    base = rng.uniform(0.28, 0.66) * np.array([1.02, 1.0, 0.99]) * np.asarray(_CASTS[int(rng.integers(len(_CASTS)))])
+    base = (
+        rng.uniform(0.28, 0.66)
+        * np.array([1.02, 1.0, 0.99])
+        * np.asarray(_CASTS[int(rng.integers(len(_CASTS)))])
+    )
     colour = colours.linear(base * (1 + rng.normal(0, 0.015, 3)))
     rgb = colours.tinted(value, colour)
     _stone_hues(rng, rgb, stones, cover)
@@ -64,9 +72,7 @@ def asphalt(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     return Canvas(rgb, height.astype(np.float32), "asphalt", grain_px=grain_px, notes=notes)
 
 
-def _stone_hues(
-    rng: np.random.Generator, rgb: np.ndarray, stones: noise.Cells, cover: np.ndarray
-) -> None:
+def _stone_hues(rng: np.random.Generator, rgb: np.ndarray, stones: noise.Cells, cover: np.ndarray) -> None:
     strength = float(rng.uniform(0, 0.35))
     swing = (stones.tone - 0.5) * cover * strength
     rgb[..., 0] *= 1 + swing

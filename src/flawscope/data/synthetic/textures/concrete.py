@@ -26,7 +26,9 @@ def concrete(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     return canvas
 
 
-def _skin(rng: np.random.Generator, size_hw: tuple[int, int], rough: float) -> tuple[Float32Array, Float32Array]:
+def _skin(
+    rng: np.random.Generator, size_hw: tuple[int, int], rough: float
+) -> tuple[Float32Array, Float32Array]:
     """Brightness (mean 1) and height of plain cement skin."""
     scale = log_uniform(rng, 0.7, 2.5)
     broad = noise.field("cloud", rng, size_hw, log_uniform(rng, 0.8, 4.0))
@@ -40,14 +42,18 @@ def _skin(rng: np.random.Generator, size_hw: tuple[int, int], rough: float) -> t
 
 def _base_colour(rng: np.random.Generator) -> colours.Colour:
     if chance(rng, 0.1):
-        palette = [(0.72, 0.62, 0.5), (0.62, 0.5, 0.42), (0.55, 0.6, 0.52), (0.8, 0.78, 0.7), (0.5, 0.47, 0.5)]
+        palette = [
+            (0.72, 0.62, 0.5),
+            (0.62, 0.5, 0.42),
+            (0.55, 0.6, 0.52),
+            (0.8, 0.78, 0.7),
+            (0.5, 0.47, 0.5),
+        ]
         return colours.pick(rng, palette)
     return colours.grey(rng, 0.38, 0.86, 0.015, float(rng.uniform(-0.08, 0.16)))
 
 
-def _canvas(
-    rng: np.random.Generator, value: Float32Array, height: Float32Array, grain_px: float
-) -> Canvas:
+def _canvas(rng: np.random.Generator, value: Float32Array, height: Float32Array, grain_px: float) -> Canvas:
     rgb = colours.tinted(np.maximum(value, 0.1), _base_colour(rng))
     _hue_drift(rng, rgb)
     return Canvas(rgb, height, "concrete", grain_px=grain_px)
@@ -155,7 +161,9 @@ def _fine_grey(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     spots = noise.field("blob", rng, size_hw, scale)
     broad = noise.field("cloud", rng, size_hw, log_uniform(rng, 1.0, 4.0))
     value = 1 + rng.uniform(0.08, 0.3) * short + np.clip(rng.uniform(0.03, 0.14) * broad, -0.4, 0.4)
-    value -= rng.uniform(0, 0.3) * np.maximum(spots - 0.8, 0) - rng.uniform(0, 0.15) * np.maximum(short - 1.5, 0)
+    value -= rng.uniform(0, 0.3) * np.maximum(spots - 0.8, 0) - rng.uniform(0, 0.15) * np.maximum(
+        short - 1.5, 0
+    )
     level = colours.grey(rng, 0.5, 0.85, 0.0)
     rgb = colours.tinted(np.maximum(value, 0.08).astype(np.float32), level)
     height = (0.15 * short).astype(np.float32)

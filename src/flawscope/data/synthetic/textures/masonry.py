@@ -1,4 +1,4 @@
-"""Brick and block walls from one brick in the picture to many courses, and rubble."""
+"""Brick and block walls, from one brick in the picture to many courses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from flawscope.data.synthetic import noise
 from flawscope.data.synthetic.canvas import Canvas, Float32Array, PointsXY
@@ -79,7 +78,9 @@ def brick(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     rgb = mortar + on_brick[..., None] * (faces - mortar)
     height = mortar_height + on_brick * (face_height + depth_px - mortar_height)
     height += np.float32(0.12 * min(scale, 2)) * fine
-    canvas = Canvas(rgb, height.astype(np.float32), "brick", wall.joints, wall.mortar_px, max(1.0, 1.5 * scale))
+    canvas = Canvas(
+        rgb, height.astype(np.float32), "brick", wall.joints, wall.mortar_px, max(1.0, 1.5 * scale)
+    )
     _joint_shadows(rng, canvas, signed, on_brick, depth_px, wall)
     canvas.notes.update(course_px=round(wall.course_px, 1), beds=wall.beds)
     return canvas
@@ -88,7 +89,9 @@ def brick(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
 def _lay(rng: np.random.Generator, size_hw: tuple[int, int]) -> _Wall:
     h, w = size_hw
     course_px = log_uniform(rng, 15, 240)
-    length_px = course_px * (float(rng.uniform(2.2, 4.2)) if chance(rng, 0.85) else float(rng.uniform(1.0, 2.2)))
+    length_px = course_px * (
+        float(rng.uniform(2.2, 4.2)) if chance(rng, 0.85) else float(rng.uniform(1.0, 2.2))
+    )
     mortar_px = max(1.2, course_px * log_uniform(rng, 0.05, 0.28))
     to_wall = _view(rng, size_hw)
     yy, xx = np.mgrid[0:h, 0:w].astype(np.float32)
@@ -144,7 +147,7 @@ def _view(rng: np.random.Generator, size_hw: tuple[int, int]) -> npt.NDArray[np.
         tilt[2, :2] = rng.uniform(-0.45, 0.45, 2) / (w, h)
     centre = np.array([[1, 0, -w / 2], [0, 1, -h / 2], [0, 0, 1.0]])
     place = np.array([[1, 0, rng.uniform(0, 4000)], [0, 1, rng.uniform(0, 4000)], [0, 0, 1.0]])
-    return place @ shear @ turn @ tilt @ centre
+    return np.asarray(place @ shear @ turn @ tilt @ centre, np.float64)
 
 
 def _joint_lines(
@@ -163,25 +166,26 @@ def _joint_lines(
 
     def to_picture(u_px: npt.NDArray[np.float64], v_px: npt.NDArray[np.float64]) -> PointsXY:
         points = np.column_stack([u_px, v_px, np.ones_like(u_px)]) @ back.T
-        return points[:, :2] / points[:, 2:]
+        return np.asarray(points[:, :2] / points[:, 2:], np.float64)
 
     beds: list[PointsXY] = []
     heads: list[PointsXY] = []
     for i, length in enumerate(lengths):
         v_top = (low_row + i) * course_px
         line = to_picture(np.linspace(u_min, u_max, 9), np.full(9, v_top))
-        if _inside(line, size_hw):
+        if touches(line, size_hw):
             beds.append(line)
         first, last = np.floor(u_min / length + shift[i]), np.ceil(u_max / length + shift[i])
         for k in np.arange(first, last + 1)[:200]:
             u_head = np.full(2, (k - shift[i]) * length)
             line = to_picture(u_head, np.array([v_top, v_top + course_px]))
-            if _inside(line, size_hw):
+            if touches(line, size_hw):
                 heads.append(line)
     return beds + heads, len(beds)
 
 
-def _inside(line: PointsXY, size_hw: tuple[int, int]) -> bool:
+def touches(line: PointsXY, size_hw: tuple[int, int]) -> bool:
+    """Whether the box around a polyline N x 2 (x, y) meets the picture."""
     low, high = line.min(axis=0), line.max(axis=0)
     return bool(high[0] >= 0 and high[1] >= 0 and low[0] < size_hw[1] and low[1] < size_hw[0])
 
@@ -203,7 +207,8 @@ def _faces(
     fine = noise.field("soft", rng, size_hw, max(1.0, scale * 0.5))
     value += np.clip(rng.uniform(0, 0.14) * broad, -0.4, 0.4) + rng.uniform(0.02, 0.15) * mid
     value += rng.uniform(0.0, 0.07) * fine
-    height = (rng.uniform(0.05, 0.4) * mid + rng.uniform(0.02, 0.25) * fine) * min(scale, 2.5)
+    height = (rng.uniform(0.05, 0.4) * mid + rng.uniform(0.02, 0.25) * fine).astype(np.float32)
+    height *= np.float32(min(scale, 2.5))
     if chance(rng, 0.25):
         rug = noise.field("fibre", rng, size_hw[::-1], max(0.7, scale * 0.6)).T
         rug = rug if chance(rng, 0.7) else noise.field("streak", rng, size_hw, max(0.8, scale))
@@ -228,14 +233,22 @@ def _face_marks(
         # Chips and sand grains, light or dark.
         specks = noise.cells(rng, size_hw, max(2.5, log_uniform(rng, 2.5, 9) * scale))
         size = float(rng.uniform(0.45, 0.75))
-        on = noise.smoothstep(specks.dome + 0.05 * mid, size, size + 0.2) * (specks.kind < log_uniform(rng, 0.03, 0.5))
+        on = noise.smoothstep(specks.dome + 0.05 * mid, size, size + 0.2) * (
+            specks.kind < log_uniform(rng, 0.03, 0.5)
+        )
         light = chance(rng, 0.45)
-        tone = colours.pick(rng, [(0.9, 0.86, 0.76), (0.8, 0.7, 0.6)] if light else [(0.15, 0.1, 0.1), (0.25, 0.16, 0.13)])
+        tone = colours.pick(
+            rng, [(0.9, 0.86, 0.76), (0.8, 0.7, 0.6)] if light else [(0.15, 0.1, 0.1), (0.25, 0.16, 0.13)]
+        )
         colours.paint(rgb, tone, on * float(rng.uniform(0.3, 1)))
         height -= on * float(rng.uniform(-0.5, 1.2)) * min(scale, 2)
     if chance(rng, 0.3):
         burnt = noise.smoothstep(broad + 2.4 * (chosen - 0.6), 0.2, 1.8)
-        colours.paint(rgb, colours.pick(rng, [(0.18, 0.14, 0.15), (0.28, 0.2, 0.18)]), burnt * float(rng.uniform(0.3, 0.9)))
+        colours.paint(
+            rgb,
+            colours.pick(rng, [(0.18, 0.14, 0.15), (0.28, 0.2, 0.18)]),
+            burnt * float(rng.uniform(0.3, 0.9)),
+        )
     if chance(rng, 0.25):
         bloom = noise.smoothstep(0.6 * mid + broad, float(rng.uniform(0.3, 1.3)), 2.6)
         colours.paint(rgb, colours.linear((0.9, 0.88, 0.84)), bloom * float(rng.uniform(0.2, 0.8)))
@@ -261,7 +274,9 @@ def _mortar(
 
 def _overpaint(rng: np.random.Generator, faces: Float32Array, mortar: Float32Array) -> None:
     """One coat of paint over all; only the relief tells bricks from mortar."""
-    coat = colours.pick(rng, [(0.9, 0.89, 0.86), (0.68, 0.3, 0.24), (0.6, 0.61, 0.63), (0.72, 0.68, 0.6), (0.5, 0.5, 0.5)])
+    coat = colours.pick(
+        rng, [(0.9, 0.89, 0.86), (0.68, 0.3, 0.24), (0.6, 0.61, 0.63), (0.72, 0.68, 0.6), (0.5, 0.5, 0.5)]
+    )
     cover = float(rng.uniform(0.75, 1.0))
     level = faces.mean(axis=2, keepdims=True) / max(float(faces.mean()), 1e-3)
     coated = coat * (0.75 + 0.25 * level)
@@ -290,72 +305,3 @@ def _joint_shadows(
         shade = line * patchy * float(rng.uniform(0.2, 0.8))
         canvas.rgb *= (1 - shade)[..., None]
         canvas.height -= shade * float(rng.uniform(0, 1.5))
-
-
-def rubble(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
-    """Stones of any shape in mortar."""
-    from scipy.spatial import cKDTree  # here: few pictures need it and it is slow to import
-
-    h, w = size_hw
-    pitch_px = log_uniform(rng, 36, 190)
-    flat = float(rng.uniform(1.0, 2.2))
-    n_y, n_x = int(h / pitch_px * flat) + 4, int(w / pitch_px) + 4
-    grid_y, grid_x = np.mgrid[-2 : n_y - 2, -2 : n_x - 2]
-    seeds = np.stack([grid_x + 0.5 * (grid_y % 2), grid_y], -1).reshape(-1, 2) + rng.uniform(-0.42, 0.42, (n_y * n_x, 2))
-    coarse = 2
-    yy, xx = np.mgrid[0:h:coarse, 0:w:coarse].astype(np.float32)
-    wobble = np.float32(rng.uniform(0.02, 0.13)) * np.stack(
-        [noise.field("cloud", rng, xx.shape, 0.7), noise.field("cloud", rng, xx.shape, 0.7)], -1
-    )
-    where = np.stack([xx / pitch_px, yy * flat / pitch_px], -1) + wobble
-    distance, owner = cKDTree(seeds).query(where.reshape(-1, 2), k=2)
-    edge_px = ((distance[:, 1] - distance[:, 0]).reshape(xx.shape) * pitch_px / 2).astype(np.float32)
-    edge = _enlarge(edge_px, size_hw)
-    nearest = owner[:, 0].reshape(xx.shape).repeat(coarse, 0).repeat(coarse, 1)[:h, :w]
-
-    mortar_px = pitch_px * log_uniform(rng, 0.04, 0.25)
-    mid = noise.field("pink", rng, size_hw, max(0.8, pitch_px / 70))
-    fine = noise.field("soft", rng, size_hw, max(1.0, pitch_px / 90))
-    signed = edge - np.float32(mortar_px / 2) + np.float32(pitch_px * rng.uniform(0.005, 0.03)) * mid
-    on = noise.smoothstep(signed, -1.2, max(1.2, pitch_px * 0.03))
-    stones = [(0.55, 0.53, 0.5), (0.66, 0.58, 0.47), (0.45, 0.44, 0.45), (0.72, 0.68, 0.6), (0.5, 0.4, 0.34)]
-    main, other = colours.pick(rng, stones), colours.pick(rng, stones)
-    random = rng.random((2, len(seeds))).astype(np.float32)
-    value = 0.75 + 0.5 * random[0][nearest] + rng.uniform(0.05, 0.2) * mid + rng.uniform(0.03, 0.15) * fine
-    faces = (main + random[1][nearest][..., None] * (other - main)) * np.maximum(value, 0.15)[..., None]
-    bed = colours.tinted(np.maximum(1 + 0.12 * fine + 0.1 * mid, 0.2), colours.pick(rng, MORTARS))
-    rgb = (bed + on[..., None] * (faces - bed)).astype(np.float32)
-    dome = np.minimum(np.maximum(signed, 0), pitch_px * 0.12)
-    height = on * dome * float(rng.uniform(0.1, 0.6)) + (0.3 + 0.3 * on) * mid * min(2.0, pitch_px / 60) + 0.2 * fine
-    joints = _voronoi_lines(seeds, np.array([pitch_px, pitch_px / flat]), wobble, size_hw)
-    return Canvas(rgb, height.astype(np.float32), "brick", joints, mortar_px, 2.0, {"finish": "rubble"})
-
-
-def _enlarge(values: Float32Array, size_hw: tuple[int, int]) -> Float32Array:
-    return np.array(Image.fromarray(values).resize((size_hw[1], size_hw[0]), Image.Resampling.BILINEAR), np.float32)
-
-
-def _voronoi_lines(
-    seeds: npt.NDArray[np.float64], to_px: npt.NDArray[np.float64], wobble: Float32Array, size_hw: tuple[int, int]
-) -> list[PointsXY]:
-    """Borders of the stones; ``wobble`` (h x w x 2, in seed units, coarser than the picture) bends them."""
-    from scipy.spatial import Voronoi
-
-    diagram = Voronoi(seeds)
-    to_grid = np.array([wobble.shape[1] / size_hw[1], wobble.shape[0] / size_hw[0]])
-    top = np.array([wobble.shape[1] - 1, wobble.shape[0] - 1])
-    along = np.linspace(0, 1, 9)[:, None]
-    lines = []
-    for pair in diagram.ridge_vertices:
-        if min(pair) < 0:
-            continue
-        start, end = diagram.vertices[pair]
-        straight = start + along * (end - start)
-        line = straight * to_px
-        for _ in range(3):
-            # A pixel x shows the place x + wobble(x); look for the pixels that show the straight line.
-            col, row = np.clip(line * to_grid, 0, top).astype(int).T
-            line = (straight - wobble[row, col]) * to_px
-        if _inside(line, size_hw):
-            lines.append(line)
-    return lines

@@ -46,7 +46,11 @@ def blank(rng: np.random.Generator, ground: Canvas) -> str:
 def _region(rng: np.random.Generator, size_hw: tuple[int, int]) -> Float32Array:
     """Signed distance in px to the border of a half-plane, a strip, a box or a blob; positive inside."""
     h, w = size_hw
-    angle = float(rng.normal(0, 0.12) + rng.integers(4) * np.pi / 2) if chance(rng, 0.7) else rng.uniform(0, 2 * np.pi)
+    angle = (
+        float(rng.normal(0, 0.12) + rng.integers(4) * np.pi / 2)
+        if chance(rng, 0.7)
+        else rng.uniform(0, 2 * np.pi)
+    )
     y0, x0 = rng.uniform(0.1, 0.9, 2) * (h, w)
     yy = (np.arange(h, dtype=np.float32) - np.float32(y0))[:, None]
     xx = (np.arange(w, dtype=np.float32) - np.float32(x0))[None, :]
