@@ -207,7 +207,7 @@ def _style(
     if name == "hairline" and width > 3.5 and options.fill is None:
         name = "void"
     typical = float(np.median(np.concatenate(needed)))
-    floor = 1.5 * typical / (0.8 * min(1.0, width / softness) * (0.6 if name == "hairline" else 1.0))
+    floor = 2.5 * typical / (0.8 * min(1.0, width / softness) * (0.6 if name == "hairline" else 1.0))
     if name == "void":
         # Wide openings are deep, and deep is black.
         floor = max(floor, min(0.85, width / 5))

@@ -18,33 +18,51 @@ _WINDOW_PX = 14.0
 """The eye joins a line over about this length."""
 _FAINTEST = 0.08
 """Smallest relative difference that is still drawn on even ground."""
+_CLEARLY = 1.5
+"""Signal over noise at which a line is plain."""
+_DARK = 0.7
+"""Relative difference as seen of an open crack."""
+_LENS_PX = 1.4
+"""Finer lines are thinned out by the lens and the picture's compression."""
+_LIT_SLOPE = 0.2
+"""Brightness as seen that a slope of 1 makes under the camera's usual side light."""
 _DARKEST = 0.22
 """Ground darker than this counts as this dark: black on nearly black is not seen."""
 
 
 def ground_noise(canvas: Canvas) -> Float32Array:
-    """Local deviation over mean of the ground as seen: H/2 x W/2, 0.02 (even) .. 0.3 (coarse grains)."""
+    """Local deviation over mean of the ground as seen: H/2 x W/2, .02 (even) .. .3 (coarse grains)."""
     # The square root of the light is about what the eye, and a picture file, makes of it.
     grey = np.sqrt(np.maximum(canvas.rgb[::2, ::2].mean(axis=2), 0))
     residue = np.abs(grey - blur(grey, 6.0))
-    return np.asarray(1.25 * blur(residue, 16.0) / np.maximum(blur(grey, 16.0), _DARKEST), dtype=np.float32)
+    painted = 1.25 * blur(residue, 16.0) / np.maximum(blur(grey, 16.0), _DARKEST)
+    # Light from the side turns slopes into light and dark; how strongly is up to the camera: here its middle.
+    h, w = canvas.size_hw
+    relief = canvas.height[: h // 2 * 2 : 2, : w // 2 * 2]
+    slope = np.abs(relief[:, 1::2] - relief[:, ::2])
+    lit = np.zeros_like(painted)
+    lit[: slope.shape[0], : slope.shape[1]] = _LIT_SLOPE * np.minimum(blur(slope, 16.0), 1.5)
+    return np.asarray(np.hypot(painted, lit), dtype=np.float32)
 
 
 def narrowest_px(noise: Float32Array, grain_px: float) -> float:
     """Width from which a fully dark crack stands out of this ground (see `needed_difference`)."""
-    return float((2.5 * np.median(noise) * max(1.0, grain_px) / 0.55) ** 2 / _WINDOW_PX)
+    grain = max(1.0, grain_px)
+    wide = float((2 * _CLEARLY * np.median(noise) / _DARK) ** 2 * grain**2 / _WINDOW_PX)
+    return max(_LENS_PX, wide)
 
 
 def needed_difference(noise: Float32Array, grain_px: float, stroke: Stroke) -> FloatArray:
     """Relative difference from the ground that a line needs to be seen, at each of its N points.
 
-    A line of width w seen over a window L holds about w L / grain^2 independent grains, and noise averages
-    out with the root of their number.
+    Seen over a window L, a line of width w passes L / grain grains, times w / grain when it is wider than
+    one; noise averages out with the root of their number.
     """
     x = np.clip(stroke.points_xy_px[:, 0] / 2, 0, noise.shape[1] - 1).astype(np.intp)
     y = np.clip(stroke.points_xy_px[:, 1] / 2, 0, noise.shape[0] - 1).astype(np.intp)
-    grains = np.maximum(stroke.width_px, 1.0) * _WINDOW_PX / max(1.0, grain_px) ** 2
-    return np.asarray(np.maximum(_FAINTEST, 2.5 * noise[y, x] / np.sqrt(grains)), dtype=np.float64)
+    grain = max(1.0, grain_px)
+    grains = _WINDOW_PX / grain * np.maximum(1.0, stroke.width_px / grain)
+    return np.asarray(np.maximum(_FAINTEST, _CLEARLY * noise[y, x] / np.sqrt(grains)), dtype=np.float64)
 
 
 def seen_difference(

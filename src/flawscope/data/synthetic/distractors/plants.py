@@ -73,9 +73,9 @@ def leaves(rng: np.random.Generator, canvas: Canvas, cracks: Sequence[CrackTruth
 def twigs(rng: np.random.Generator, canvas: Canvas, cracks: Sequence[CrackTruth]) -> None:
     """Sticks and roots: brown lines with a lit and a dark side and a thin shadow."""
     for _ in range(int(rng.integers(1, 4))):
-        length, width = rng.uniform(0.05, 0.5) * min(canvas.size_hw), float(rng.uniform(1.2, 5.0))
+        length, width = rng.uniform(0.05, 0.35) * min(canvas.size_hw), float(rng.uniform(2.2, 6.0))
         guide = curve(rng, somewhere(rng, canvas), rng.uniform(0, 6.3), length, 0.5)
-        line = rough_line(rng, guide, Roughness(0.06, 0.8, 6.0), 2.0)
+        line = rough_line(rng, guide, Roughness(0.04, 0.9, 0.0), 2.0)
         profile = width * np.linspace(1, rng.uniform(0.3, 1), len(line))
         shade = stroke_band([Stroke(line + rng.uniform(0.5, 2.5, 2), profile)], canvas.size_hw, 2.0)
         canvas.rgb[shade.rows, shade.cols] *= (1 - 0.5 * shade.coverage(2.5))[:, None]
