@@ -134,7 +134,7 @@ def _plan(
 def _base_width(rng: np.random.Generator, canvas: Canvas, style: str, options: CrackOptions) -> float:
     """Typical width: log-normal by material; openings in a wall go with the width of its joints."""
     if canvas.material == "brick" and canvas.joint_width_px > 0 and rng.random() < 0.8:
-        base = canvas.joint_width_px * float(np.exp(rng.uniform(np.log(0.12), np.log(0.8))))
+        base = canvas.joint_width_px * float(np.exp(rng.uniform(np.log(0.22), np.log(1.05))))
     else:
         median = {"asphalt": 2.8, "concrete": 2.1, "brick": 4.5, "plaster": 1.8, "painted-steel": 1.6}
         base = float(rng.lognormal(np.log(median[canvas.material]), 0.6))
