@@ -42,11 +42,11 @@ def width_profile(
     )
     width = base_px * np.exp(variation * np.asarray(noise))
     length = float(arc_px[-1])
-    for _ in range(rng.poisson(length / 250)):
+    for _ in range(rng.poisson(length / 450)):
         # Broken-out corners: short stretches, twice as wide on fine cracks, a little wider on wide ones.
-        centre, spread = rng.uniform(0, max(length, 1.0)), rng.uniform(1.0, 2.5) * base_px + 1.5
+        centre, spread = rng.uniform(0, max(length, 1.0)), rng.uniform(1.5, 4.0) * base_px + 1.5
         width = width * (
-            1 + rng.uniform(0.2, 1.3) * min(1.0, 3.0 / base_px) * np.exp(-(((arc_px - centre) / spread) ** 2))
+            1 + rng.uniform(0.2, 1.0) * min(1.0, 3.0 / base_px) * np.exp(-(((arc_px - centre) / spread) ** 2))
         )
     taper = np.clip(length * rng.uniform(0.1, 0.5), 1.0, 40 * base_px)
     power = rng.uniform(0.4, 1.0)
