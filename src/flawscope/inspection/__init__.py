@@ -1,1 +1,1 @@
-"""inspection."""
+"""From photograph to prediction: one preprocessing, runtimes, tiles, working scale, thresholds."""

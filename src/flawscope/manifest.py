@@ -1,0 +1,201 @@
+"""What a model bundle says of itself: the models behind ``manifest.json``.
+
+All models are frozen and refuse unknown keys, so a manifest that validates holds exactly what is documented
+here. Reading and checking the files themselves is the business of :mod:`flawscope.bundle`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from flawscope.types import ClassInfo, ClassKind, Task
+
+SCHEMA = 1
+"""Newest manifest schema that this version reads and the one that it writes."""
+
+MANIFEST_NAME = "manifest.json"
+
+Role = Literal["gate", "classify", "segment"]
+FileRole = Literal["onnx", "onnx_int8", "openvino", "litert", "weights"]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Strict(BaseModel):
+    """Base: frozen, unknown keys refused, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ClassSpec(Strict):
+    """One class, as :class:`flawscope.types.ClassInfo`."""
+
+    id: int = Field(ge=0, le=254)
+    name: str = Field(min_length=1, max_length=100)
+    colour: str = Field(default="#e6194b", pattern=r"^#[0-9a-fA-F]{6}$")
+    kind: ClassKind = "line"
+
+    def info(self) -> ClassInfo:
+        """The class as the other rooms take it."""
+        return ClassInfo(id=self.id, name=self.name, colour=self.colour, kind=self.kind)
+
+
+class InputSpec(Strict):
+    """How a photograph becomes the network's input, and how its answer becomes probabilities."""
+
+    mode: Literal["tile", "resize"] = "tile"
+    size_px: int = Field(default=512, ge=1, le=16384, description="Edge of a tile, halo included.")
+    stride_multiple: int = Field(
+        default=32, ge=1, le=1024, description="Input height and width are multiples of this."
+    )
+    halo_px: int = Field(
+        default=48, ge=0, le=4096, description="Rim of a tile that is computed and never used."
+    )
+    blend_px: int = Field(
+        default=32, ge=0, le=4096, description="Width of the ramp from one tile to the next, inside the halo."
+    )
+    size_hw: tuple[int, int] | None = Field(default=None, description="mode resize: the network's input.")
+    factor: float | None = Field(default=None, gt=0.0, le=8.0, description="mode resize: share of the size.")
+    channels: Literal["rgb", "grey", "grey3"] = "rgb"
+    mean: tuple[float, ...] = Field(default=(0.5, 0.5, 0.5), description="Per channel, on values 0..1.")
+    std: tuple[float, ...] = Field(default=(0.25, 0.25, 0.25), description="Per channel, on values 0..1.")
+    activation: Literal["sigmoid", "softmax"] = "sigmoid"
+
+    @property
+    def channel_count(self) -> int:
+        """Channels of the network's input."""
+        return 1 if self.channels == "grey" else 3
+
+    @property
+    def overlap_px(self) -> int:
+        """Least overlap of two neighbouring tiles."""
+        return 2 * self.halo_px + self.blend_px
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        count = self.channel_count
+        if len(self.mean) != count or len(self.std) != count:
+            raise ValueError(f"mean and std need {count} values for channels = {self.channels!r}")
+        if any(value <= 0 for value in self.std):
+            raise ValueError("std must be above 0")
+        if self.mode == "resize":
+            if (self.size_hw is None) == (self.factor is None):
+                raise ValueError("mode 'resize' needs either size_hw or factor")
+            if self.size_hw is not None and min(self.size_hw) < 1:
+                raise ValueError("size_hw must be at least 1 x 1")
+            return self
+        if self.size_px % self.stride_multiple:
+            raise ValueError(
+                f"size_px {self.size_px} is no multiple of stride_multiple {self.stride_multiple}"
+            )
+        if self.size_px - self.overlap_px < self.stride_multiple:
+            raise ValueError(
+                f"size_px {self.size_px} leaves no room for twice the halo ({self.halo_px}), "
+                f"the ramp ({self.blend_px}) and one step of {self.stride_multiple}"
+            )
+        return self
+
+
+class NetworkSpec(Strict):
+    """Name and options of the network in ``flawscope.models.MODELS``; empty for graphs from elsewhere."""
+
+    name: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class StageSpec(Strict):
+    """One network of the bundle and its files, as paths inside the bundle with ``/``."""
+
+    role: Role = "segment"
+    network: NetworkSpec = NetworkSpec()
+    files: dict[FileRole, str]
+
+    @field_validator("files")
+    @classmethod
+    def _not_empty(cls, files: dict[FileRole, str]) -> dict[FileRole, str]:
+        if not files:
+            raise ValueError("a stage needs at least one file")
+        return files
+
+
+class Chosen(Strict):
+    """A number with the rule that chose it and the data that it was chosen on."""
+
+    value: float
+    rule: str = ""
+    data: str = ""
+
+
+class Manifest(Strict):
+    """The whole of ``manifest.json``."""
+
+    schema_version: int = Field(default=SCHEMA, alias="schema", ge=1)
+    name: str = ""
+    task: Task = "segmentation"
+    classes: tuple[ClassSpec, ...] = Field(min_length=1)
+    input: InputSpec
+    stages: tuple[StageSpec, ...] = Field(min_length=1)
+    thresholds: dict[str, Chosen] = Field(default_factory=dict)
+    min_area_px: dict[str, Chosen] = Field(default_factory=dict)
+    presence_px: dict[str, Chosen] = Field(default_factory=dict)
+    multi_label: bool = False
+    """Classes may overlap (severstal-like stacks); false when the most probable class wins."""
+    working_scales: tuple[Annotated[float, Field(gt=0.0, le=8.0)], ...] = (1.0,)
+    """Sizes relative to the photograph that the scale finder tries; 1.0 = as it is."""
+    width_range_px: tuple[float, float] | None = None
+    """Crack widths that the network was trained on (5th to 95th percentile), in network pixels."""
+    seam_difference: float | None = Field(default=None, ge=0.0)
+    """Largest probability difference between tiled and whole-image runs, measured on real images."""
+    parity_difference: float | None = Field(default=None, ge=0.0)
+    """Largest probability difference between the exported and the trained network on real images."""
+    metrics: dict[str, Any] = Field(default_factory=dict)
+    fingerprint: dict[str, Any] = Field(default_factory=dict)
+    """What the training data looked like: names, counts, hash."""
+    flawscope_version: str = ""
+    licence: str = ""
+    origin: str = ""
+    sha256: dict[str, Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = Field(default_factory=dict)
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, populate_by_name=True)
+
+    @field_validator("metrics", "fingerprint")
+    @classmethod
+    def _finite(cls, value: dict[str, Any]) -> dict[str, Any]:
+        if not _all_finite(value):
+            raise ValueError("NaN and infinity are no JSON; leave such figures out")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [item.name for item in self.classes]
+        ids = [item.id for item in self.classes]
+        if len(set(names)) != len(names) or len(set(ids)) != len(ids):
+            raise ValueError("class names and ids must be unique")
+        if self.task == "segmentation" and 0 in ids:
+            raise ValueError("segmentation classes start at 1 (0 is background)")
+        for key in ("thresholds", "min_area_px", "presence_px"):
+            unknown = sorted(set(getattr(self, key)) - set(names))
+            if unknown:
+                raise ValueError(f"{key} names unknown classes: {', '.join(unknown)}")
+        if any(not 0.0 <= item.value <= 1.0 for item in self.thresholds.values()):
+            raise ValueError("thresholds lie between 0 and 1")
+        for item in (*self.min_area_px.values(), *self.presence_px.values()):
+            if item.value < 0:
+                raise ValueError("areas are 0 px or more")
+        if self.width_range_px is not None and not 0 < self.width_range_px[0] <= self.width_range_px[1]:
+            raise ValueError("width_range_px is (smallest, largest), above 0")
+        return self
+
+    def to_json(self) -> str:
+        """The manifest as stable, human-readable JSON text."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def _all_finite(value: object) -> bool:
+    if isinstance(value, dict):
+        return all(_all_finite(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return all(_all_finite(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)
