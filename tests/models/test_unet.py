@@ -47,7 +47,7 @@ def test_every_variant_keeps_the_contract(options: dict[str, Any]) -> None:
     check_images_of_a_batch_do_not_meet(model, channels)
 
 
-@pytest.mark.parametrize("index", [0, 1, 4, 6])
+@pytest.mark.parametrize("index", [4, 6])
 def test_one_exported_graph_serves_every_size(index: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
     chosen = VARIANTS[index]
