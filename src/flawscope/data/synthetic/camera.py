@@ -150,7 +150,7 @@ def _develop(rng: np.random.Generator, scene: Float32Array, steps: dict[str, Any
     """Exposure, white balance, gamma and contrast through one table a channel: uint8."""
     sample = scene[::4, ::4]
     mean = float(sample.mean())
-    target = float(np.clip(rng.normal(0.23, 0.1), 0.03, 0.6))
+    target = float(np.clip(rng.normal(0.25, 0.11), 0.03, 0.62))
     # Cameras meter: most of the surface's own brightness goes, some of it stays.
     exposure = (target / max(mean, 1e-3)) ** float(rng.uniform(0.5, 1.0))
     balance = np.exp(rng.normal(0, 0.04, 3) + rng.normal(0, 0.05) * np.array([1, 0, -1]))

@@ -38,13 +38,15 @@ def asphalt(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     bright_share = float(rng.uniform(0.05, 0.5))
     bright = np.clip((stones.kind - (1 - bright_share)) / max(bright_share, 1e-3), 0, 1) * cover
     dark = np.clip((0.25 - stones.kind) * 4, 0, 1) * cover
-    chip = (chips.tone - 0.5) * noise.smoothstep(chips.edge, 0.03, 0.25)
+    # Few bright chips among many dull ones.
+    skew = float(rng.uniform(1.0, 4.0))
+    chip = (chips.tone**skew - 1 / (1 + skew)) * noise.smoothstep(chips.edge, 0.03, 0.25)
 
     value = 1 + contrast * (
         rng.uniform(0.2, 0.6) * (cover * stones.tone - 0.45)
         + rng.uniform(0.8, 3.0) * bright
         - rng.uniform(0.3, 0.85) * dark
-        + rng.uniform(0.6, 1.9) * chip
+        + rng.uniform(0.8, 2.4) * chip
     )
     value += (0.05 + 0.25 * contrast) * rng.uniform(0.4, 1.2) * fine
     value += rng.uniform(0.04, 0.16) * ground
