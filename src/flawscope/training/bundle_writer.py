@@ -1,0 +1,169 @@
+"""From a trained network to a bundle: ONNX graph, weights, manifest, and the parity gate before anything is
+kept.
+
+The gate runs the exported graph and the trained network over real images through the one preprocessing and
+the very tiles of inspection. If their probabilities differ by more than 1e-4 anywhere, no bundle is written.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import nn
+
+import flawscope
+from flawscope.bundle import Bundle, write_bundle_folder
+from flawscope.errors import ParityError, UsageError
+from flawscope.inspection.preprocess import resize_for
+from flawscope.inspection.runtimes import OnnxRuntime, Runtime, TorchRuntime
+from flawscope.inspection.seams import measure_seam_difference
+from flawscope.inspection.tiles import predict_probability
+from flawscope.manifest import Chosen, ClassSpec, InputSpec, Manifest, NetworkSpec, StageSpec
+from flawscope.models.build import stride_multiple
+from flawscope.training.onnx_export import export_onnx
+from flawscope.types import ClassInfo, RgbImage
+
+PARITY_LIMIT = 1e-4
+"""Largest difference in probability between the exported and the trained network."""
+
+_PARITY_IMAGES = 8
+_PARITY_EDGE_PX = 1024
+_SEAM_IMAGES = 3
+_ONNX, _WEIGHTS, _CARD = "model.onnx", "weights.safetensors", "card.md"
+
+
+def write_bundle(
+    network: nn.Module,
+    *,
+    network_name: str,
+    network_options: Mapping[str, Any],
+    classes: Sequence[ClassInfo],
+    input_spec: InputSpec,
+    out: str | os.PathLike[str],
+    parity_images: Sequence[RgbImage],
+    thresholds: Mapping[str, Chosen | float] | None = None,
+    min_area_px: Mapping[str, Chosen | float] | None = None,
+    presence_px: Mapping[str, Chosen | float] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    fingerprint: Mapping[str, Any] | None = None,
+    licence: str = "",
+    origin: str = "",
+    name: str = "",
+    multi_label: bool = False,
+    working_scales: Sequence[float] = (1.0,),
+    width_range_px: tuple[float, float] | None = None,
+    card: str = "",
+) -> Bundle:
+    """Export, check and write; returns the bundle loaded back from ``out``. Nothing is written unless all is
+    well.
+
+    ``parity_images``: real pictures H x W x 3 uint8, at least one; up to 8 are compared, cut to 1,024 px.
+    ``thresholds`` and areas: class name to a number, or to a :class:`Chosen` that says how it was found.
+    ``card``: text of the model card. The network itself is left as it was.
+
+    Raises ParityError when the export disagrees with the network, UsageError without images, OutputError when
+    ``out`` cannot be written.
+    """
+    if not len(parity_images):
+        raise UsageError("A bundle needs at least one real image for the parity gate; none was given.")
+    twin = copy.deepcopy(network).to("cpu", torch.float32).eval()
+    spec = _with_stride(input_spec, stride_multiple(twin))
+    graph = export_onnx(twin, spec.channel_count, spec.stride_multiple)
+    onnx_runtime = OnnxRuntime(graph)
+    pictures = [image[:_PARITY_EDGE_PX, :_PARITY_EDGE_PX] for image in parity_images[:_PARITY_IMAGES]]
+    parity = check_parity(TorchRuntime(twin), onnx_runtime, pictures, spec, len(classes))
+    seam = measure_seam_difference(onnx_runtime, parity_images[:_SEAM_IMAGES], spec, len(classes))
+    manifest = Manifest(
+        name=name,
+        classes=tuple(ClassSpec(id=c.id, name=c.name, colour=c.colour, kind=c.kind) for c in classes),
+        input=spec,
+        stages=(
+            StageSpec(
+                role="segment",
+                network=NetworkSpec(name=network_name, options=_plain(network_options)),
+                files={"onnx": _ONNX, "weights": _WEIGHTS},
+            ),
+        ),
+        thresholds=_chosen(thresholds),
+        min_area_px=_chosen(min_area_px),
+        presence_px=_chosen(presence_px),
+        multi_label=multi_label,
+        working_scales=tuple(working_scales),
+        width_range_px=width_range_px,
+        seam_difference=seam,
+        parity_difference=parity,
+        metrics=_plain(metrics or {}),
+        fingerprint=_plain(fingerprint or {}),
+        flawscope_version=getattr(flawscope, "__version__", ""),
+        licence=licence,
+        origin=origin,
+    )
+    files: dict[str, bytes | Path] = {_ONNX: graph, _WEIGHTS: _weights(twin)}
+    if card:
+        files[_CARD] = card.encode()
+    return write_bundle_folder(out, manifest, files)
+
+
+def check_parity(
+    trained: Runtime, exported: Runtime, images: Sequence[RgbImage], spec: InputSpec, classes: int
+) -> float:
+    """Largest probability difference over the images; ParityError above ``PARITY_LIMIT`` or where it is no
+    number."""
+    largest = 0.0
+    for image in images:
+        picture = resize_for(image, spec)
+        expected = predict_probability(picture, trained, spec, classes)
+        difference = np.abs(expected - predict_probability(picture, exported, spec, classes))
+        largest = max(largest, float(difference.max()))
+        if not largest <= PARITY_LIMIT or not np.isfinite(difference).all():
+            raise ParityError(
+                f"The {exported.name} export answers differently from the trained network: probabilities "
+                f"differ by up to {float(difference.max()):.3g}, the limit is {PARITY_LIMIT:g}.\n"
+                "No bundle was written. Use another network or exporter version."
+            )
+    return largest
+
+
+def _with_stride(spec: InputSpec, stride: int) -> InputSpec:
+    """The spec with the network's own stride: tiles on another grid would not be exact."""
+    if spec.stride_multiple % stride == 0:
+        return spec
+    values = {**spec.model_dump(), "stride_multiple": stride}
+    values["size_px"] = -(-spec.size_px // stride) * stride
+    return InputSpec(**values)
+
+
+def _weights(network: nn.Module) -> bytes:
+    # clone: safetensors refuses tensors that share memory
+    state = {key: value.detach().contiguous().clone() for key, value in network.state_dict().items()}
+    return bytes(safetensors.torch.save(state))
+
+
+def _chosen(values: Mapping[str, Chosen | float] | None) -> dict[str, Chosen]:
+    return {
+        key: value if isinstance(value, Chosen) else Chosen(value=float(value))
+        for key, value in (values or {}).items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Plain JSON values of tuples, paths and NumPy numbers; figures that are no number are left out."""
+    if isinstance(value, Mapping):
+        items = {str(key): _plain(item) for key, item in value.items()}
+        return {
+            key: item
+            for key, item in items.items()
+            if not (isinstance(item, float) and not np.isfinite(item))
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    return str(value) if isinstance(value, Path) else value
