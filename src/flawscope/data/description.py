@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from flawscope.errors import LayoutError
+from flawscope.errors import LayoutError, UsageError
 from flawscope.types import ClassKind
 
 FILE_NAME = "dataset.toml"
@@ -76,3 +76,21 @@ def read_description(root: Path) -> Description:
             f"{file}: {where}: {first['msg']}.\n"
             f"Expected the keys {', '.join(Description.model_fields)}; correct or remove the key."
         ) from error
+
+
+def parse_mask_values(given: Sequence[str]) -> dict[str, str]:
+    """``["255=crack", "0,0,255=ignore"]`` from ``--mask-value`` as value -> class name.
+
+    Raises:
+        UsageError: an entry is not of the form ``V=CLASS``.
+    """
+    pairs = {}
+    for text in given:
+        value, _, name = text.rpartition("=")
+        if not value.strip() or not name.strip():
+            raise UsageError(
+                f"--mask-value '{text}' is not of the form V=CLASS.\n"
+                "Expected e.g. 255=crack or 255,0,0=crack."
+            )
+        pairs[value.strip()] = name.strip()
+    return pairs

@@ -15,7 +15,7 @@ from pathlib import Path
 from flawscope.data.dataset import Dataset, Problem
 from flawscope.data.description import ReadOptions, read_description
 from flawscope.data.groups import rule_in_words, with_groups
-from flawscope.data.layouts import image_mask
+from flawscope.data.layouts import crackforest, image_mask, kaggle_cracks
 from flawscope.data.split_file import load_split, missing_names
 from flawscope.errors import LayoutError
 
@@ -35,11 +35,15 @@ class Layout:
 
 
 LAYOUTS: dict[str, Layout] = {
+    "kaggle-cracks": Layout(
+        kaggle_cracks.detect, kaggle_cracks.read, "train|test/{images,masks}, stems with a prefix: CFD_001"
+    ),
     "image-mask": Layout(
         image_mask.detect,
         image_mask.read,
         "images/* and masks/* of the same stem, or X.jpg beside X.png or X_label.png",
     ),
+    "crackforest": Layout(crackforest.detect, crackforest.read, "images/*.jpg and groundTruth/*.mat"),
 }
 """Name -> layout, in order of precedence."""
 

@@ -130,14 +130,15 @@ def raw_values(image: Image.Image, by_index: bool = False) -> npt.NDArray[Any]:
     """Grey values H x W (1-bit as 0/255) or colours H x W x 3 (where transparent: black) of a loaded mask."""
     mode = image.mode
     if mode == "1":
-        return np.where(np.asarray(image), np.uint8(255), np.uint8(0))
+        return np.asarray(image).astype(np.uint8) * np.uint8(255)
     if mode == "P" and by_index:
         return np.asarray(image)
     if mode in ("L", "I;16", "I;16B", "I;16L", "I;16N", "I"):
         return np.asarray(image)
     if mode == "F":
-        return np.rint(np.asarray(image)).astype(np.int64)
-    rgba = np.asarray(image.convert("RGBA"))
+        rounded: npt.NDArray[np.int64] = np.rint(np.asarray(image)).astype(np.int64)
+        return rounded
+    rgba: npt.NDArray[np.uint8] = np.asarray(image.convert("RGBA"))
     colours, alpha = rgba[..., :3], rgba[..., 3]
     if alpha.min(initial=255) < 255:
         if (colours == colours[:1, :1]).all():
