@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from flawscope.bundle import Bundle
     from flawscope.data.dataset import Dataset
     from flawscope.data.open import open_dataset
-    from flawscope.data.split import Split, split
+    from flawscope.data.split import split
+    from flawscope.data.split_file import Split
     from flawscope.data.synthetic import synthesize
     from flawscope.errors import FlawscopeError
     from flawscope.evaluation.evaluate import Metrics, evaluate
@@ -38,7 +39,7 @@ _HOMES = {
     "Run": "training.run",
     "Sample": "types",
     "Scale": "types",
-    "Split": "data.split",
+    "Split": "data.split_file",
     "choose_threshold": "evaluation.thresholds",
     "decode_rle": "images.rle",
     "encode_rle": "images.rle",
