@@ -63,8 +63,8 @@ def activate(logits: FloatArray, spec: InputSpec, classes: int) -> FloatArray:
             f"class(es) with {spec.activation}.\nThe bundle's manifest and network do not belong together."
         )
     if spec.activation == "sigmoid":
-        # exp of a clipped value: no overflow, and 1 / (1 + e^88) is 0 to float32 all the same.
-        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -88.0, 88.0))), dtype=np.float32)
+        # exp of a clipped value: no overflow, and 1e-35 is as good as 0.
+        return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -80.0, 80.0))), dtype=np.float32)
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return np.asarray(shifted[:, 1:] / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
 

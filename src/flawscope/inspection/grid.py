@@ -71,11 +71,10 @@ def plan_axis(length_px: int, spec: InputSpec) -> Axis:
     # multiples of the stride never pulls two neighbours further apart than step.
     steps = (padded - tile) // stride
     starts = tuple(i * steps // (count - 1) * stride for i in range(count))
-    ramps: list[tuple[int, int]] = []
-    for first, second in itertools.pairwise(starts):
-        begin = second + (first + tile - second - spec.blend_px) // 2
-        begin = max(begin, ramps[-1][1]) if ramps else begin  # ramps never meet
-        ramps.append((begin, begin + spec.blend_px))
+    pairs = list(itertools.pairwise(starts))
+    blend = min(spec.blend_px, *(b - a for a, b in pairs))  # so that ramps never meet
+    begins = [second + (first + tile - second - blend) // 2 for first, second in pairs]
+    ramps = [(begin, begin + blend) for begin in begins]
     return Axis(length_px, padded, tile, starts, tuple(ramps))
 
 

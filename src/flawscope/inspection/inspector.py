@@ -1,0 +1,285 @@
+"""The Inspector: from a photograph to its prediction and its findings, with one bundle or several."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from flawscope.bundle import Bundle
+from flawscope.errors import BundleError, ImageError, UsageError
+from flawscope.images.convert import plan
+from flawscope.images.memory import check_size
+from flawscope.images.sources import ImageSource, open_windowed, read_size
+from flawscope.inspection.bands import ArraySource, Band, RowSource
+from flawscope.inspection.options import PredictOptions
+from flawscope.inspection.postprocess import finish_stack
+from flawscope.inspection.preprocess import check_rgb
+from flawscope.inspection.runtimes import make_runtime
+from flawscope.inspection.tiles import Network, predict_bands, working_scales
+from flawscope.inspection.working_scale import ScaleSearch
+from flawscope.measurement.findings import find
+from flawscope.measurement.scale import parse_scale
+from flawscope.types import ClassInfo, FloatArray, Inspection, Prediction, RgbImage, Scale
+
+BundleLike = Bundle | str | os.PathLike[str]
+ImageLike = RgbImage | str | os.PathLike[str] | Any
+"""H x W x 3 uint8 RGB array, path, or PIL image."""
+
+BYTES_PER_PX = 24
+"""Memory of an inspection beside the decoded picture, per pixel, for one class: probability, mask, labels."""
+_BYTES_PER_FURTHER_CLASS_PX = 6
+
+
+class Inspector:
+    """Runs bundles on photographs. Safe to use for many images one after another; not from several
+    threads."""
+
+    def __init__(
+        self,
+        bundle: BundleLike | Sequence[BundleLike],
+        runtime: str = "auto",
+        options: PredictOptions | None = None,
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        min_area_px: Mapping[str, int] | None = None,
+        threads: int | None = None,
+    ) -> None:
+        """Load the bundle (several: an ensemble whose probabilities are averaged) and its runtime.
+
+        ``thresholds`` and ``min_area_px`` replace the bundle's own, by class name. Raises BundleError,
+        UsageError (unknown class, value or runtime) and MissingExtraError.
+        """
+        self.bundles = _load_all(bundle)
+        self.options = options or PredictOptions()
+        self.runtime_name = "onnx" if runtime == "auto" else runtime
+        self.classes: tuple[ClassInfo, ...] = self.bundles[0].classes
+        names = [item.name for item in self.classes]
+        _check_known(names, thresholds, "threshold")
+        _check_known(names, min_area_px, "minimum area")
+        self.thresholds = {name: _mean(bundle.threshold(name) for bundle in self.bundles) for name in names}
+        self.thresholds.update(thresholds or {})
+        self.min_area_px = {
+            name: round(_mean(bundle.min_area_px(name) for bundle in self.bundles)) for name in names
+        }
+        self.min_area_px.update(min_area_px or {})
+        _check_values(self.thresholds, self.min_area_px)
+        self.presence_px = {name: self.bundles[0].presence_px(name) for name in names}
+        self._networks = [self._network(item, runtime, threads) for item in self.bundles]
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle, or the first of an ensemble."""
+        return self.bundles[0]
+
+    @property
+    def class_ids(self) -> tuple[int, ...]:
+        """Ids of the classes, in the order of the probability planes."""
+        return tuple(item.id for item in self.classes)
+
+    @property
+    def threads(self) -> int:
+        """Threads of the runtime."""
+        return self._networks[0].runtime.threads
+
+    def predict_probability(self, image: ImageLike) -> FloatArray:
+        """Probabilities C x H x W float32 in 0..1, on the photograph's own grid."""
+        source, _ = open_image(image)
+        return self._collect(source, None)[0]
+
+    def predict(self, image: ImageLike) -> Prediction:
+        """Mask and probabilities of a photograph. Raises ImageError when it cannot be read."""
+        source, _ = open_image(image)
+        return self._predict(source)[0]
+
+    def inspect(
+        self, image: ImageLike, scale: Scale | float | str | None = None, name: str = ""
+    ) -> Inspection:
+        """Prediction and findings of a photograph.
+
+        ``image``: path, PIL image or H x W x 3 uint8 RGB array. ``scale``: millimetres a pixel (a number, a
+        text as ``0.2mm``, or a :class:`Scale`). Raises ImageError when the photograph cannot be read.
+        """
+        started = time.perf_counter()
+        source, notes = open_image(image)
+        shown = name or (Path(image).name if isinstance(image, str | os.PathLike) else "")
+        return self.inspect_source(source, shown, as_scale(scale), notes, started)
+
+    def inspect_source(
+        self,
+        source: RowSource,
+        name: str,
+        scale: Scale | None = None,
+        notes: tuple[str, ...] = (),
+        started: float | None = None,
+    ) -> Inspection:
+        """As :meth:`inspect`, for a picture that is read in bands."""
+        begin = time.perf_counter() if started is None else started
+        prediction, scales = self._predict(source)
+        stack = prediction.stack
+        findings = find(
+            prediction.mask if stack is None else np.moveaxis(stack, 0, -1),
+            classes=self.classes,
+            probability=prediction.probability,
+            scale=scale,
+            image=name,
+        )
+        if scales != (1.0,):
+            notes = (*notes, f"working scale {', '.join(f'{value:g}' for value in scales)}")
+        return Inspection(
+            image=name,
+            status="ok",
+            size_hw=source.size_hw,
+            findings=tuple(findings),
+            prediction=prediction,
+            scale=scale,
+            seconds=time.perf_counter() - begin,
+            notes=notes,
+        )
+
+    def need_bytes_per_px(self) -> float:
+        """Memory that inspecting takes per pixel of the photograph, beside the decoded photograph itself."""
+        return BYTES_PER_PX + _BYTES_PER_FURTHER_CLASS_PX * (len(self.classes) - 1)
+
+    # --- inside -----------------------------------------------------------------------------------------
+
+    def _network(self, bundle: Bundle, runtime: str, threads: int | None) -> Network:
+        manifest = bundle.manifest
+        search = ScaleSearch(manifest.working_scales, threshold=min(self.thresholds.values()))
+        if manifest.width_range_px is not None:
+            search = replace(search, width_range_px=manifest.width_range_px)
+        return Network(
+            make_runtime(bundle, bundle.stage("segment"), runtime, threads),
+            manifest.input,
+            len(self.classes),
+            search,
+        )
+
+    def _predict(self, source: RowSource) -> tuple[Prediction, tuple[float, ...]]:
+        names = [item.name for item in self.classes]
+        probability, scales = self._collect(source, None)
+        stack = np.empty(probability.shape, dtype=np.bool_)
+        for index, name in enumerate(names):
+            np.greater_equal(probability[index], np.float32(self.thresholds[name]), out=stack[index])
+        mask, stack = finish_stack(
+            stack,
+            probability,
+            [self.min_area_px[name] for name in names],
+            [self.presence_px[name] for name in names],
+            self.class_ids,
+        )
+        overlapping = any(bundle.manifest.multi_label for bundle in self.bundles)
+        return Prediction(mask, probability, self.class_ids, stack if overlapping else None), scales
+
+    def _collect(
+        self, source: RowSource, scales: tuple[float, ...] | None
+    ) -> tuple[FloatArray, tuple[float, ...]]:
+        """Probabilities C x H x W and the working scales, which the first network chooses for all."""
+        if scales is None:
+            scales = working_scales(source, self._networks[0], self.options)
+        height, width = source.size_hw
+        out: FloatArray | None = None
+        share = np.float32(1.0 / len(self._networks))
+        for number, network in enumerate(self._networks):
+            bands: Iterator[Band] = predict_bands(source, network, self.options, scales)
+            for y0, y1, band in bands:
+                if out is None:
+                    out = np.empty((len(self.classes), height, width), dtype=np.float32)
+                if len(self._networks) == 1:
+                    out[:, y0:y1] = band
+                elif number == 0:
+                    np.multiply(band, share, out=out[:, y0:y1])
+                else:
+                    out[:, y0:y1] += band * share
+        assert out is not None  # every image has a row
+        return out, scales
+
+
+def open_image(
+    image: ImageLike, max_pixels: int | None = None, bytes_per_px: float = BYTES_PER_PX
+) -> tuple[RowSource, tuple[str, ...]]:
+    """A picture ready for reading in rows, and notes on how it was converted. Raises ImageError."""
+    if isinstance(image, str | os.PathLike):
+        # Asked before decoding; a header that cannot be read alone is judged again, whole, by open_windowed.
+        size_hw = _size_or_none(image)
+        if size_hw is not None:
+            check_size(image, size_hw, bytes_per_px, max_pixels)
+        source = open_windowed(image, max_pixels)
+        if size_hw is None:
+            check_size(image, source.size_hw, bytes_per_px, max_pixels)
+        return source, source.notes
+    if isinstance(image, np.ndarray):
+        check_rgb(image)
+        return ArraySource(image), ()
+    if isinstance(image, Image.Image):
+        upright = ImageOps.exif_transpose(image)
+        conversion = plan(upright)
+        notes = (conversion.note,) if conversion.note else ()
+        return ImageSource(upright, 1, notes, conversion), notes
+    raise ImageError(
+        f"The picture is a {type(image).__name__}.\n"
+        "Expected a path, a PIL image or an array of height x width x 3 uint8 RGB."
+    )
+
+
+def _size_or_none(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    try:
+        return read_size(path)
+    except ImageError:
+        return None
+
+
+def as_scale(scale: Scale | float | str | None) -> Scale | None:
+    """A scale from millimetres a pixel, text as ``0.2mm``, or itself. Raises UsageError."""
+    if scale is None or isinstance(scale, Scale):
+        return scale
+    return parse_scale(scale if isinstance(scale, str) else f"{float(scale)}mm")
+
+
+def _load_all(bundle: BundleLike | Sequence[BundleLike]) -> tuple[Bundle, ...]:
+    single = isinstance(bundle, Bundle | str | os.PathLike)
+    items: Sequence[BundleLike] = [bundle] if single else list(bundle)  # type: ignore[list-item, arg-type]
+    if not items:
+        raise UsageError("No model was given; expected at least one bundle.")
+    loaded = tuple(item if isinstance(item, Bundle) else Bundle.load(item) for item in items)
+    first = [(item.id, item.name) for item in loaded[0].classes]
+    for other in loaded:
+        if other.manifest.task != "segmentation":
+            raise BundleError(
+                f"{other.source} is a {other.manifest.task} bundle; inspecting needs segmentation."
+            )
+        if [(item.id, item.name) for item in other.classes] != first:
+            raise BundleError(
+                f"The bundles {loaded[0].source} and {other.source} have different classes; "
+                "an ensemble needs the same classes in the same order."
+            )
+    return loaded
+
+
+def _check_known(names: Sequence[str], values: Mapping[str, float] | None, what: str) -> None:
+    unknown = sorted(set(values or {}) - set(names))
+    if unknown:
+        raise UsageError(
+            f"A {what} is given for {', '.join(map(repr, unknown))}.\n"
+            f"The model's classes are: {', '.join(names)}."
+        )
+
+
+def _check_values(thresholds: Mapping[str, float], min_area_px: Mapping[str, int]) -> None:
+    for name, value in thresholds.items():
+        if not 0.0 <= value <= 1.0:
+            raise UsageError(f"The threshold of {name!r} is {value}; expected 0 to 1.")
+    for name, area in min_area_px.items():
+        if area < 0:
+            raise UsageError(f"The minimum area of {name!r} is {area}; expected 0 px or more.")
+
+
+def _mean(values: Iterator[float] | Iterator[int]) -> float:
+    found = list(values)
+    return float(sum(found) / len(found))
