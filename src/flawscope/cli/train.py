@@ -68,7 +68,7 @@ def train(
     config = load_config(recipe, sets or ())
     dataset = None
     if data is not None:
-        dataset = open_dataset(data, layout, _pairs(mask_value or ()), skip_bad)
+        dataset = open_dataset(data, layout, _pairs(mask_value or ()))
     reporter = _reporter(config.train.log_every)
     options = {
         "split": load_split(split) if split else None,
@@ -76,6 +76,7 @@ def train(
         "seed": seed,
         "init": init,
         "resume": resume,
+        "skip_bad": skip_bad,
         "started_s": process_started_s(),
         "reporter": reporter,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from flawscope.training.synth_pool import SynthPool
 from flawscope.training.validate import class_planes
 from flawscope.types import ClassInfo, Sample
 
+_MOST_NOTES = 10
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -36,47 +38,65 @@ class Prepared:
     dataset: Dataset | None = None
 
 
-def check_dataset(dataset: Dataset, names: Sequence[str], reporter: Reporter) -> None:
-    """Refuse what would spoil a run; tell what only smells. Raises DataError."""
-    report = check(dataset.subset(names))
-    if report.errors:
-        shown = [str(problem) for problem in list(report.errors)[:5]]
-        more = f" (and {len(report.errors) - 5} more)" if len(report.errors) > 5 else ""
-        raise DataError(
-            f"{dataset.root} has {len(report.errors)} images or masks that cannot be used: "
-            + "; ".join(shown)
-            + f"{more}.\nMend them, or leave them out with --skip-bad."
-        )
-    for problem in list(report.warnings)[:10]:
+def check_dataset(
+    dataset: Dataset, split: Split, skip_bad: bool, reporter: Reporter
+) -> tuple[Dataset, Split, dict[str, str]]:
+    """Read what would be trained on once; return it without faulty samples, and which show the same.
+
+    What only smells is told.
+
+    Raises DataError for faulty samples (unless ``skip_bad``), and where nothing is left to learn from.
+    """
+    parts = {part: split.parts[part] for part in ("train", "val") if part in split.parts}
+    wanted = dataset.subset(dict.fromkeys(name for names in parts.values() for name in names))
+    report = check(wanted, split.model_copy(update={"parts": parts, "folds": ()}))
+    usable = report.usable(wanted, skip_bad)
+    for problem in report.warnings[:_MOST_NOTES]:
         reporter.say(f"note: {problem}")
-    if len(report.warnings) > 10:
-        reporter.say(f"note: {len(report.warnings) - 10} more; `flawscope explore` lists them all")
+    if len(report.warnings) > _MOST_NOTES:
+        reporter.say(f"note: {len(report.warnings) - _MOST_NOTES} more; `flawscope explore` lists them all")
+    kept = {part: tuple(name for name in names if name in usable) for part, names in parts.items()}
+    return usable, split.model_copy(update={"parts": {**split.parts, **kept}}), report.ties
 
 
 def prepare(
-    config: TrainConfig, dataset: Dataset | None, split: Split | None, reporter: Reporter, processes: int
+    config: TrainConfig,
+    dataset: Dataset | None,
+    split: Split | None,
+    reporter: Reporter,
+    processes: int,
+    skip_bad: bool = False,
 ) -> Prepared:
     """Return who trains and who validates.
 
-    Without a part ``val``, ``validation.share`` of train, by group, becomes one.
-    Raises DataError or UsageError.
+    Without a part ``val``, ``validation.share`` of train, by group, becomes one; images that show the same
+    photograph stay together. Raises DataError or UsageError.
     """
-    synth = config.data.synth
     if dataset is None:
         return _prepare_synthetic(config, reporter, processes)
-    parts = _parts(dataset, split, config)
-    check_dataset(dataset, [*parts.part("train"), *parts.part("val")], reporter)
-    train = dataset.subset(parts.part("train")).samples
-    val = dataset.subset(parts.part("val")).samples
-    prepared = Prepared(dataset.classes, train, val, parts, dataset.multi_label, dataset)
-    drawn = [(info.id, info.name) for info in kind_named(synth.kind).classes] if synth.images else []
-    if drawn and drawn != [(info.id, info.name) for info in prepared.classes]:
+    if dataset.task != "segmentation":
         raise UsageError(
-            f"data.synth draws {_named(drawn)}; this data set has "
-            f"{_named([(info.id, info.name) for info in prepared.classes])}.\n"
+            f"{dataset.root} holds labelled images, no masks; this recipe learns masks.\n"
+            "Give a data set with masks."
+        )
+    checked, parts, ties = check_dataset(dataset, _train_part(dataset, split), skip_bad, reporter)
+    parts = _with_val(checked, parts, ties, config)
+    train, val = (checked.subset(parts.part(part)).samples for part in ("train", "val"))
+    prepared = Prepared(dataset.classes, train, val, parts, dataset.multi_label, dataset)
+    _check_synth_classes(config, prepared.classes)
+    return prepared
+
+
+def _check_synth_classes(config: TrainConfig, classes: Sequence[ClassInfo]) -> None:
+    if not config.data.synth.images:
+        return
+    drawn = [(info.id, info.name) for info in kind_named(config.data.synth.kind).classes]
+    there = [(info.id, info.name) for info in classes]
+    if drawn != there:
+        raise UsageError(
+            f"data.synth draws {_named(drawn)}; this data set has {_named(there)}.\n"
             "The classes must be the same; set data.synth.images = 0 to train without synthetic images."
         )
-    return prepared
 
 
 def _named(pairs: Sequence[tuple[int, str]]) -> str:
@@ -100,23 +120,26 @@ def _prepare_synthetic(config: TrainConfig, reporter: Reporter, processes: int) 
     return Prepared(kind_named(synth.kind).classes, (), tuple(val), Split(parts={}))
 
 
-def _parts(dataset: Dataset, split: Split | None, config: TrainConfig) -> Split:
+def _train_part(dataset: Dataset, split: Split | None) -> Split:
     chosen = split or dataset.default_split or Split(parts={"train": dataset.names})
-    if "train" not in chosen.parts:
+    if not chosen.parts.get("train"):
+        have = ", ".join(f"{part} ({len(names)})" for part, names in chosen.parts.items()) or "none"
         raise DataError(
-            "The split has no part 'train'; its parts are: " + (", ".join(chosen.parts) or "none") + ".\n"
+            f"The split has no images to train on; its parts are: {have}.\n"
             "Make one with: flawscope split DATASET --out split.json"
         )
-    if not chosen.part("train"):
-        raise DataError("The part 'train' of the split is empty; training needs images.")
+    return chosen
+
+
+def _with_val(dataset: Dataset, chosen: Split, ties: Mapping[str, str], config: TrainConfig) -> Split:
     if chosen.parts.get("val"):
         return chosen
-    train, val = carve_validation(dataset, chosen.part("train"), config.validation.share, config.train.seed)
+    names, share = chosen.part("train"), config.validation.share
+    train, val = carve_validation(dataset, names, share, config.train.seed, ties)
     if not train or not val:
         raise DataError(
-            f"{len(chosen.part('train'))} training images in too few groups: "
-            f"{config.validation.share:.0%} of them cannot become a validation part.\n"
-            "Add images, or give a split file with a part 'val'."
+            f"{len(names)} training images in too few groups: {share:.0%} of them cannot become a validation "
+            "part.\nAdd images, or give a split file with a part 'val'."
         )
     return chosen.model_copy(update={"parts": {**chosen.parts, "train": tuple(train), "val": tuple(val)}})
 

@@ -79,6 +79,7 @@ def train(
     seed: int | None = None,
     init: str | Path | None = None,
     resume: bool = False,
+    skip_bad: bool = False,
     started_s: float | None = None,
     reporter: Reporter | None = None,
 ) -> Run:
@@ -89,6 +90,7 @@ def train(
     :param minutes: budget from ``started_s`` to the last step; overrides ``train.minutes``.
     :param init: a bundle whose weights to start from.
     :param resume: go on with the run in ``out``; its ``config.toml`` and ``split.json`` are taken.
+    :param skip_bad: leave out images and masks that cannot be used, instead of refusing the set.
     :param started_s: when the budget began, in seconds since 1970; default now.
     Raises ConfigError, DataError, TrainingError, ParityError, OutputError.
     """
@@ -106,7 +108,7 @@ def train(
         reporter = Silent()
     threads, workers = resolve_threads(config)
     with _machine(threads):
-        runner = _Runner(folder, accelerator, reporter, threads, workers, resume)
+        runner = _Runner(folder, accelerator, reporter, threads, workers, resume, skip_bad)
         return runner.run(config, dataset, split, clock_started_s)
 
 
@@ -164,12 +166,13 @@ class _Runner:
     threads: int
     workers: int
     resume: bool
+    skip_bad: bool
 
     def run(self, config: TrainConfig, dataset: Dataset | None, split: Split | None, started_s: float) -> Run:
         processes = self.threads + self.workers
         saved = self.resume and (self.folder / LAST).is_file()
         begun = load_progress(self.folder / LAST).epoch if saved else 0
-        prepared = prepare(config, dataset, split, self.reporter, processes)
+        prepared = prepare(config, dataset, split, self.reporter, processes, self.skip_bad)
         pool = SynthPool(config.data.synth, config.train.seed) if config.data.synth.images else None
         if pool is not None:
             self.reporter.say(f"drawing {config.data.synth.images} synthetic images")

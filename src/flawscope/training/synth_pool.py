@@ -10,6 +10,7 @@ import json
 import multiprocessing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from flawscope.data import synthetic
 from flawscope.data.synthetic.concrete import ConcreteOptions, render_concrete
 from flawscope.data.synthetic.cracks import CrackOptions
 from flawscope.data.synthetic.kinds import kind_named
-from flawscope.errors import ConfigError
+from flawscope.errors import ConfigError, TrainingError
 from flawscope.images.atomic import atomic_path
 from flawscope.training.config import SynthConfig
 from flawscope.training.store import PictureStore, Source
@@ -167,6 +168,12 @@ def _drawn(recipes: Sequence[Recipe], processes: int, folder: Path | None) -> It
     pool = ProcessPoolExecutor(min(processes, len(recipes)), mp_context=context)
     try:
         yield from pool.map(_draw, jobs, chunksize=4)
+    except BrokenProcessPool as error:
+        raise TrainingError(
+            "A process that draws synthetic images ended at once.\n"
+            'A script that trains needs `if __name__ == "__main__":` around its call; '
+            "or the machine ran out of memory."
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

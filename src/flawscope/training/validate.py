@@ -11,19 +11,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from flawscope.evaluation.counts import THRESHOLDS, count_curves, threshold_levels, within
+from flawscope.evaluation.counts import THRESHOLDS, threshold_levels
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.runtimes import TorchRuntime
 from flawscope.inspection.tiles import predict_probability
 from flawscope.manifest import InputSpec
+from flawscope.training.curves import Sums, add_image, empty_sums, pooled
 from flawscope.training.store import PictureStore, sample_source
 from flawscope.types import IGNORE_INDEX, ClassInfo, FloatArray, Mask, Sample
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
-Sums = npt.NDArray[np.float64]
-
-_COLUMNS = 5
-"""Per class and threshold: predicted, true positive, predicted near truth, truth near predicted, true."""
 
 
 def class_planes(mask: Mask, classes: Sequence[ClassInfo]) -> npt.NDArray[np.bool_]:
@@ -81,7 +78,7 @@ class Validator:
         the classes that occur. Several processes look at an image each and ``gather`` sums what they
         counted. The network is left in training mode.
         """
-        sums = np.zeros((len(self.classes), _COLUMNS, len(THRESHOLDS)))
+        sums = np.stack([empty_sums() for _ in self.classes])
         losses = np.zeros(2)
         runtime = TorchRuntime(network)
         try:
@@ -103,13 +100,7 @@ class Validator:
         )
         for k, plane in enumerate(class_planes(picture.mask, self.classes)):
             level = np.where(valid, threshold_levels(probability[k]), 0).astype(np.uint8)
-            true = np.ascontiguousarray(plane & valid)
-            curves = count_curves(level, true, within(true, 2))
-            sums[k, 0] += curves.predicted
-            sums[k, 1] += curves.true_positive
-            sums[k, 2] += curves.predicted_hit_tol2
-            sums[k, 3] += curves.true_hit_tol2
-            sums[k, 4] += true.sum()
+            add_image(sums[k], level, np.ascontiguousarray(plane & valid))
         return self._loss(probability, picture.mask)
 
     def _loss(self, probability: FloatArray, mask: Mask) -> float:
@@ -122,20 +113,9 @@ class Validator:
 
 def figures(sums: Sums) -> dict[str, float]:
     """Turn counts (classes x 5 x thresholds) into figures; NaN where no class occurs."""
-    predicted, hit, near_truth, truth_near, true = np.moveaxis(sums, 1, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        f1 = np.nan_to_num(2 * hit / (predicted + true))
-        iou = np.nan_to_num(hit / (predicted + true - hit))
-        precision = np.nan_to_num(near_truth / predicted)
-        recall = np.nan_to_num(truth_near / true)
-        f1_tol2 = np.nan_to_num(2 * precision * recall / (precision + recall))
-    occurs = true[:, 0] > 0
+    occurs = sums[:, -1, 0] > 0
     if not occurs.any():
         return dict.fromkeys(("val_f1", "val_f1_tol2", "val_iou", "val_threshold"), math.nan)
-    best = f1_tol2[occurs].argmax(axis=1)
-    return {
-        "val_f1": float(f1[occurs].max(axis=1).mean()),
-        "val_f1_tol2": float(f1_tol2[occurs].max(axis=1).mean()),
-        "val_iou": float(iou[occurs].max(axis=1).mean()),
-        "val_threshold": float(THRESHOLDS[best].mean()),
-    }
+    curves = {name: curve[occurs] for name, curve in pooled(sums).items()}
+    best = {f"val_{name}": float(curves[name].max(axis=1).mean()) for name in ("f1", "f1_tol2", "iou")}
+    return {**best, "val_threshold": float(THRESHOLDS[curves["f1_tol2"].argmax(axis=1)].mean())}
