@@ -1,0 +1,54 @@
+"""Folds: a run each, and their figures side by side."""
+
+from __future__ import annotations
+
+import csv
+import statistics
+from pathlib import Path
+
+import pytest
+
+from flawscope.data.open import open_dataset
+from flawscope.data.split_file import load_split
+from flawscope.errors import UsageError
+from flawscope.training.folds import train_folds
+from flawscope.training.progress import Silent
+
+from .small import settings, write_set
+
+
+def test_folds_validate_each_other_and_share_no_image(tmp_path: Path) -> None:
+    dataset = open_dataset(write_set(tmp_path / "set", 9))
+    config = settings(train={"steps": 2})
+    runs = train_folds(config, dataset, tmp_path / "run", 3, reporter=Silent())
+    assert [run.folder.name for run in runs] == ["fold-0", "fold-1", "fold-2"]
+    seen: list[str] = []
+    for run in runs:
+        split = load_split(run.folder / "split.json")
+        assert not set(split.part("train")) & set(split.part("val"))
+        seen += split.part("val")
+        assert (run.folder / "bundle" / "manifest.json").is_file()
+    assert sorted(seen) == sorted(dataset.names)
+    assert not (tmp_path / "run" / "bundle").exists()
+
+    rows = list(csv.DictReader((tmp_path / "run" / "folds.csv").open(encoding="utf-8")))
+    assert [row["fold"] for row in rows] == ["0", "1", "2", "mean", "sd"]
+    values = [float(row["val_loss"]) if "val_loss" in row else float(row["f1_pooled"]) for row in rows[:3]]
+    assert float(rows[3]["f1_pooled"]) == pytest.approx(statistics.fmean(values))
+
+    again = train_folds(config, dataset, tmp_path / "run", 3, resume=True, reporter=Silent())
+    assert [run.progress.step for run in again] == [2, 2, 2]
+
+
+def test_refit_adds_a_bundle_on_top(tmp_path: Path) -> None:
+    dataset = open_dataset(write_set(tmp_path / "set", 6))
+    config = settings(train={"steps": 1, "refit": True})
+    runs = train_folds(config, dataset, tmp_path / "run", 2, reporter=Silent())
+    assert len(runs) == 3 and (tmp_path / "run" / "bundle" / "manifest.json").is_file()
+    assert (tmp_path / "run" / "folds.csv").is_file()
+
+
+@pytest.mark.parametrize("folds", [0, 1])
+def test_one_fold_is_refused(folds: int, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="at least 2 folds"):
+        train_folds(settings(), None, tmp_path, folds)

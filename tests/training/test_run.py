@@ -1,0 +1,265 @@
+"""A whole run: the folder it leaves, killed and resumed, refused with a reason."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawscope.bundle import Bundle
+from flawscope.data.open import open_dataset
+from flawscope.data.split_file import Split, load_split
+from flawscope.errors import ConfigError, DataError, FlawscopeError, OutputError, TrainingError, UsageError
+from flawscope.training.checkpoint import load_progress, load_weights
+from flawscope.training.config_load import load_config, replace_in
+from flawscope.training.loop import BEST, LAST
+from flawscope.training.progress import Silent
+from flawscope.training.run import train
+from flawscope.training.toml_writer import to_toml
+
+from .small import settings, weights_equal, write_set
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of ten drawn pictures."""
+    return write_set(tmp_path_factory.mktemp("data") / "set")
+
+
+def _figures(metrics: dict[str, Any]) -> dict[str, Any]:
+    return {name: figure["value"] for name, figure in metrics["figures"].items()}
+
+
+def test_a_run_folder_holds_all_that_is_promised(data: Path, tmp_path: Path) -> None:
+    run = train(settings(), open_dataset(data), tmp_path / "run", seed=3, reporter=Silent())
+    names = {path.name for path in run.folder.iterdir()}
+    assert {"config.toml", "split.json", "history.csv", "checkpoints", "metrics.json", "bundle"} <= names
+    assert "environment.json" in names
+    split = load_split(run.folder / "split.json")
+    assert len(split.part("train")) == 8 and len(split.part("val")) == 2
+    config = load_config(run.folder / "config.toml")
+    assert config.train.seed == 3 and config.train.steps == 8
+    bundle = Bundle.load(run.folder)
+    assert bundle.manifest.thresholds["crack"].rule == "largest f1_tol2"
+    assert bundle.manifest.fingerprint["train_images"] == 8
+    assert bundle.manifest.width_range_px is not None
+    metrics = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["images"] == 2 and metrics["part"] == "val"
+    assert 0 <= metrics["figures"]["f1_tol2_pooled"]["value"] <= 1
+    environment = json.loads((run.folder / "environment.json").read_text(encoding="utf-8"))
+    assert "torch" in environment["packages"]
+
+
+def test_a_given_split_is_kept(data: Path, tmp_path: Path) -> None:
+    names = open_dataset(data).names
+    split = Split(parts={"train": names[:6], "val": names[6:8], "test": names[8:]})
+    run = train(settings(), open_dataset(data), tmp_path / "run", split=split, reporter=Silent())
+    assert load_split(run.folder / "split.json").parts == split.parts
+
+
+def test_prior_from_the_data_is_written_down(data: Path, tmp_path: Path) -> None:
+    config = settings(model={"prior": "data"}, train={"steps": 1})
+    run = train(config, open_dataset(data), tmp_path / "run", reporter=Silent())
+    written = load_config(run.folder / "config.toml").model.prior
+    assert isinstance(written, tuple) and 0.01 < written[0] < 0.2
+
+
+def test_epochs_become_steps(data: Path, tmp_path: Path) -> None:
+    config = settings(train={"steps": None, "epochs": 2, "batch": 5})
+    run = train(config, open_dataset(data), tmp_path / "run", reporter=Silent())
+    assert run.progress.step == 2 * 4  # 16 crops: 3 batches of 5 and one of 1
+
+
+def test_minutes_fix_a_whole_number_of_steps(data: Path, tmp_path: Path) -> None:
+    began = time.time()
+    config = settings(train={"steps": None, "epochs": None, "minutes": 1.0})
+    run = train(config, open_dataset(data), tmp_path / "a", minutes=0.05, reporter=Silent())
+    assert run.progress.elapsed_s < 1.1 * 3 + 1.5
+    assert time.time() - began < 60
+    written = load_config(run.folder / "config.toml").train
+    assert written.steps == run.progress.step or run.stopped
+    assert written.minutes == 0.05
+
+
+def test_the_same_steps_given_outright_end_the_same(data: Path, tmp_path: Path) -> None:
+    config = settings(train={"steps": None, "minutes": 0.02, "validate_every": 1})
+    timed = train(config, open_dataset(data), tmp_path / "a", reporter=Silent())
+    steps = timed.config.train.steps
+    given = replace_in(timed.config, "train", minutes=None, steps=steps)
+    outright = train(given, open_dataset(data), tmp_path / "b", reporter=Silent())
+    if not timed.stopped:
+        assert weights_equal(load_weights(tmp_path / "a" / LAST), load_weights(tmp_path / "b" / LAST))
+        assert _figures(timed.metrics) == _figures(outright.metrics)
+
+
+def test_too_few_minutes_are_refused(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="minutes were over before the first step"):
+        train(
+            settings(train={"steps": None}), open_dataset(data), tmp_path / "run", minutes=0.05,
+            started_s=time.time() - 60, reporter=Silent(),
+        )  # fmt: skip
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+def test_init_starts_from_a_bundle_and_is_written_down(data: Path, tmp_path: Path) -> None:
+    first = train(settings(), open_dataset(data), tmp_path / "a", reporter=Silent())
+    config = settings(train={"steps": 1, "ema_decay": 0, "keep": "last"}, optimiser={"lr": 1e-12})
+    second = train(config, open_dataset(data), tmp_path / "b", init=first.bundle, reporter=Silent())
+    a, b = load_weights(tmp_path / "a" / BEST), load_weights(tmp_path / "b" / LAST)
+    assert all(np.allclose(a[k], b[k], atol=1e-6) for k in a if "running" not in k and "num_" not in k)
+    assert second.config.train.init == str(first.bundle)
+
+
+def test_synthetic_images_alone(tmp_path: Path) -> None:
+    synth = {"images": 3, "validation_images": 2, "size_hw": [64, 64], "renew": 0.5}
+    config = settings(data={"crop_px": 32, "crops_per_image": 2, "synth": synth}, train={"steps": 5})
+    run = train(config, None, tmp_path / "run", reporter=Silent())
+    assert run.metrics["images"] == 2 and run.progress.finished
+
+
+def test_synthetic_images_beside_real_ones(data: Path, tmp_path: Path) -> None:
+    synth = {"images": 2, "size_hw": [64, 64]}
+    config = settings(data={"crop_px": 32, "synth": synth}, train={"steps": 2})
+    run = train(config, open_dataset(data), tmp_path / "run", reporter=Silent())
+    manifest = Bundle.load(run.bundle).manifest
+    assert manifest.fingerprint["synthetic_images"] == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "no --data"),
+        ({"synth": {"images": 2}}, "validation_images is 0"),
+    ],
+)
+def test_nothing_to_train_on(changes: dict[str, Any], expected: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=expected):
+        train(settings(data=changes), None, tmp_path / "run", reporter=Silent())
+
+
+def test_no_positive_pixel_is_refused(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", 4)
+    for path in (root / "masks").iterdir():
+        Image.fromarray(np.zeros((48, 64), np.uint8)).save(path)
+    with pytest.raises(FlawscopeError):
+        train(settings(), open_dataset(root), tmp_path / "run", reporter=Silent())
+    assert not (tmp_path / "run" / "config.toml").exists()
+
+
+def test_a_broken_image_is_refused_or_left_out(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", 8)
+    broken = root / "images" / "003.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    with pytest.raises(DataError, match="--skip-bad"):
+        train(settings(), open_dataset(root), tmp_path / "a", reporter=Silent())
+    run = train(
+        settings(train={"steps": 1}), open_dataset(root), tmp_path / "b", skip_bad=True, reporter=Silent()
+    )
+    split = load_split(run.folder / "split.json")
+    assert "003" not in split.names() and len(split.names()) == 7
+
+
+def test_a_split_without_train_is_refused(data: Path, tmp_path: Path) -> None:
+    dataset = open_dataset(data)
+    with pytest.raises(DataError, match="no images to train on"):
+        train(
+            settings(),
+            dataset,
+            tmp_path / "run",
+            split=Split(parts={"test": dataset.names}),
+            reporter=Silent(),
+        )
+
+
+def test_a_used_folder_is_refused_and_an_empty_one_cannot_be_resumed(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run that can be resumed"):
+        train(settings(), open_dataset(data), tmp_path / "none", resume=True, reporter=Silent())
+    train(settings(train={"steps": 1}), open_dataset(data), tmp_path / "run", reporter=Silent())
+    with pytest.raises(OutputError, match="already holds a run"):
+        train(settings(), open_dataset(data), tmp_path / "run", reporter=Silent())
+
+
+def test_wrong_options_are_named(data: Path, tmp_path: Path) -> None:
+    for config in (
+        settings(model={"options": {"widths": [4, 8], "classes": 2}}),
+        settings(model={"name": "unnet"}),
+        settings(input={"size_px": 51, "stride_multiple": 1}),
+        settings(train={"precision": "fp16"}),
+    ):
+        with pytest.raises(ConfigError):
+            train(config, open_dataset(data), tmp_path / "run", reporter=Silent())
+
+
+_SCRIPT = """
+import sys, time
+from flawscope.data.open import open_dataset
+from flawscope.training.config_load import load_config
+from flawscope.training.progress import Silent
+from flawscope.training.run import train
+
+class Slow(Silent):
+    def step(self, step, total, crops, loss, lr):
+        print(step, flush=True)
+        time.sleep(float(sys.argv[4]))
+
+if __name__ == "__main__":
+    train(load_config(sys.argv[1]), open_dataset(sys.argv[2]), sys.argv[3],
+          resume="--resume" in sys.argv, reporter=Slow())
+"""
+
+
+def _start(recipe: Path, data: Path, out: Path, pause_s: float, *more: str) -> subprocess.Popen[str]:
+    script = recipe.with_name("script.py")
+    script.write_text(_SCRIPT, encoding="utf-8")
+    command = [sys.executable, str(script), str(recipe), str(data), str(out), str(pause_s), *more]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no kill -9 on this system")
+def test_killed_twice_and_resumed_ends_as_an_unbroken_run(data: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    config = settings(
+        model={"options": {"widths": [4, 8], "dropout": 0.2}}, train={"steps": 18, "seed": 7, "threads": 1}
+    )
+    recipe.write_text(to_toml(config.model_dump(mode="json")), encoding="utf-8")
+    whole = _start(recipe, data, tmp_path / "whole", 0.0)
+    broken = _start(recipe, data, tmp_path / "broken", 0.1)
+    for step in (8, 14):  # an epoch has 6 steps: in the middle of the second and of the third
+        assert broken.stdout is not None
+        for line in broken.stdout:
+            if int(line) == step:
+                break
+        broken.send_signal(signal.SIGKILL)
+        broken.wait()
+        assert load_progress(tmp_path / "broken" / LAST).step == step // 6 * 6, "at most an epoch is lost"
+        broken = _start(recipe, data, tmp_path / "broken", 0.0 if step == 14 else 0.1, "--resume")
+    broken.communicate()
+    whole.communicate()
+    assert whole.returncode == 0 and broken.returncode == 0
+    for section in ("network", "ema", "optimiser"):
+        a, b = (load_weights(tmp_path / name / LAST, section) for name in ("whole", "broken"))
+        assert weights_equal(a, b)
+    metrics = [
+        json.loads((tmp_path / n / "metrics.json").read_text(encoding="utf-8")) for n in ("whole", "broken")
+    ]
+    assert metrics[0] == metrics[1]
+    rows = [
+        list(csv.DictReader((tmp_path / n / "history.csv").open(encoding="utf-8")))
+        for n in ("whole", "broken")
+    ]
+    for row in rows[0] + rows[1]:
+        row.pop("seconds")
+    assert rows[0] == rows[1]
+    manifests = [Bundle.load(tmp_path / name).manifest for name in ("whole", "broken")]
+    assert manifests[0] == manifests[1]
