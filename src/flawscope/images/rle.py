@@ -158,9 +158,10 @@ def _numbers(text: object, signed: bool = False) -> npt.NDArray[np.int64]:
         words = text.split()
         shown = next((word for word in words if not word.isdecimal()), strange.decode("utf-8", "replace"))
         raise RleError(f"'{shown[:20]}' is no positive whole number.\nExpected such numbers between spaces.")
-    words = text.replace(",", " ")
+    spaced = text.replace(",", " ")
     try:
-        return np.fromstring(words, dtype=np.int64, sep=" ")
+        numbers: npt.NDArray[np.int64] = np.fromstring(spaced, dtype=np.int64, sep=" ")
+        return numbers
     except (ValueError, OverflowError):
         raise RleError("a number is out of range.\nExpected whole numbers.") from None
 

@@ -1,7 +1,7 @@
 """Brush labels of Label Studio: an RGBA picture, packed bit by bit (the rle-pack format of thi.ng).
 
 Header: 32 bits number of values, 5 bits word size - 1, four times 4 bits run size - 1. Then blocks: 1 bit
-kind (1 = one value repeated, 0 = values one by one), 2 bits which run size, that many bits length - 1, value(s).
+kind (1 = one value repeated, 0 = values one by one), 2 bits which run size, so many bits length - 1, values.
 A pixel has four equal values, 255 where it is marked; pixels run along the rows.
 """
 
