@@ -1,0 +1,305 @@
+"""Every arrangement of images and masks, and every encoding of masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from flawscope.data.open import open_dataset
+from flawscope.errors import ImageError, LayoutError
+
+from ..small import image_mask_set, photo, save, truth
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"),
+    [
+        ("images", "masks"),
+        ("image", "label"),
+        ("train_img", "train_lab"),
+        ("brick_224_images", "brick_224_masks"),
+        ("JPEGImages", "SegmentationClass"),
+        ("images/training", "annotations/training"),
+        ("train/image", "train/label"),
+    ],
+)
+def test_folder_pairs(tmp_path: Path, images: str, masks: str) -> None:
+    dataset = open_dataset(image_mask_set(tmp_path, 3, images, masks))
+    assert dataset.names == ("000", "001", "002")
+    assert np.array_equal(dataset["001"].mask, truth(1))
+    assert dataset.default_split is None
+
+
+@pytest.mark.parametrize(
+    ("images", "masks"), [("images/{}", "annotations/{}"), ("{}/images", "{}/masks"), ("{}_img", "{}_lab")]
+)
+def test_part_folders_are_the_default_split(tmp_path: Path, images: str, masks: str) -> None:
+    image_mask_set(tmp_path, 3, images.format("train"), masks.format("train"))
+    for number in (7, 8):
+        save(tmp_path / images.format("validation") / f"{number}.png", photo(number))
+        save(tmp_path / masks.format("validation") / f"{number}.png", truth(number) * 255)
+    dataset = open_dataset(tmp_path)
+    assert dataset.part("train").names == ("000", "001", "002")
+    assert dataset.part("val").names == ("7", "8")
+
+
+def test_part_stays_in_the_name_where_stems_repeat(tmp_path: Path) -> None:
+    image_mask_set(tmp_path, 2, "images/train", "masks/train")
+    image_mask_set(tmp_path, 2, "images/test", "masks/test")
+    assert set(open_dataset(tmp_path).names) == {"train/000", "train/001", "test/000", "test/001"}
+
+
+def test_subfolders_are_part_of_the_name(tmp_path: Path) -> None:
+    image_mask_set(tmp_path, 2, "images/bridge 1", "masks/bridge 1")
+    image_mask_set(tmp_path, 2, "images/Straße", "masks/Straße")
+    assert "Straße/001" in open_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("end", ["_label", "_mask", "_gt", "-mask"])
+def test_side_by_side_with_an_ending(tmp_path: Path, end: str) -> None:
+    for number in range(4):
+        save(tmp_path / f"item{number // 2}/P{number}.jpg", photo(number))
+        save(tmp_path / f"item{number // 2}/P{number}{end}.png", truth(number) * 255)
+    dataset = open_dataset(tmp_path)
+    assert dataset.names == ("item0/P0", "item0/P1", "item1/P2", "item1/P3")
+    assert [sample.group for sample in dataset] == ["item0", "item0", "item1", "item1"]
+
+
+def test_side_by_side_by_suffix(tmp_path: Path) -> None:
+    for number in range(3):
+        save(tmp_path / f"{number}.jpg", photo(number))
+        save(tmp_path / f"{number}.png", truth(number) * 255)
+    dataset = open_dataset(tmp_path)
+    assert dataset.names == ("0", "1", "2")
+    assert dataset["1"].image_path.endswith("1.jpg")
+
+
+def test_what_has_no_partner_is_named(tmp_path: Path) -> None:
+    image_mask_set(tmp_path, 3)
+    save(tmp_path / "images/extra.png", photo(9))
+    save(tmp_path / "masks/lost.png", truth(9))
+    save(tmp_path / "more/x.png", photo(9))
+    dataset = open_dataset(tmp_path)
+    assert len(dataset) == 3
+    kinds = {problem.kind: Path(problem.path).name for problem in dataset.problems}
+    assert kinds == {"no-mask": "extra.png", "no-image": "lost.png", "unused-folder": "more"}
+
+
+def test_two_images_of_one_stem_keep_their_suffix(tmp_path: Path) -> None:
+    image_mask_set(tmp_path, 1)
+    save(tmp_path / "images/000.jpg", photo(5))
+    assert set(open_dataset(tmp_path).names) == {"000.jpg", "000.png"}
+
+
+def _one_bit(mask: npt.NDArray[np.uint8]) -> Image.Image:
+    return Image.fromarray(mask * 255).convert("1")
+
+
+def _palette(mask: npt.NDArray[np.uint8], colours: list[int]) -> Image.Image:
+    image = Image.fromarray(mask).convert("P")
+    image = Image.frombytes("P", (mask.shape[1], mask.shape[0]), mask.tobytes())
+    image.putpalette(colours)
+    return image
+
+
+def _rgba(mask: npt.NDArray[np.uint8]) -> Image.Image:
+    pixels = np.zeros((*mask.shape, 4), np.uint8)
+    pixels[mask > 0] = (200, 30, 40, 255)
+    return Image.fromarray(pixels)
+
+
+def _alpha_only(mask: npt.NDArray[np.uint8]) -> Image.Image:
+    pixels = np.full((*mask.shape, 4), 90, np.uint8)
+    pixels[..., 3] = mask * 255
+    return Image.fromarray(pixels)
+
+
+BINARY = {
+    "0/255": lambda mask: Image.fromarray(mask * 255),
+    "0/1": Image.fromarray,
+    "0/128": lambda mask: Image.fromarray(mask * 128),
+    "1-bit": _one_bit,
+    "16-bit": lambda mask: Image.fromarray(mask.astype(np.uint16) * 65535),
+    "rgb": lambda mask: Image.fromarray(np.stack([mask * 255] * 3, axis=2)),
+    "red": lambda mask: Image.fromarray(np.stack([mask * 255, mask * 0, mask * 0], axis=2)),
+    "rgba": _rgba,
+    "alpha": _alpha_only,
+    "palette": lambda mask: _palette(mask, [0, 0, 0, 255, 255, 255]),
+    "palette, white first": lambda mask: _palette(1 - mask, [255, 255, 255, 0, 0, 0]),
+    "palette of a colour": lambda mask: _palette(mask, [0, 0, 0, 128, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("encoding", BINARY)
+def test_binary_encodings(tmp_path: Path, encoding: str) -> None:
+    for number in range(3):
+        save(tmp_path / f"images/{number}.png", photo(number))
+        mask = truth(number) if number else truth(0) * 0
+        save(tmp_path / f"masks/{number}.png", BINARY[encoding](mask))
+    dataset = open_dataset(tmp_path)
+    assert [info.name for info in dataset.classes] == ["crack"]
+    for number in (1, 2):
+        assert np.array_equal(dataset[str(number)].mask, truth(number))
+    assert not np.any(dataset["0"].mask)
+
+
+@pytest.mark.parametrize("palette", [False, True])
+def test_class_indices(tmp_path: Path, palette: bool) -> None:
+    colours = [0, 0, 0, 200, 0, 0, 0, 200, 0, 0, 0, 200]
+    for number in range(3):
+        save(tmp_path / f"images/{number}.png", photo(number))
+        mask = truth(number, classes=3)
+        save(tmp_path / f"masks/{number}.png", _palette(mask, colours) if palette else mask)
+    dataset = open_dataset(tmp_path)
+    assert [(info.id, info.name) for info in dataset.classes] == [
+        (1, "class-1"),
+        (2, "class-2"),
+        (3, "class-3"),
+    ]
+    assert not dataset.classes_named
+    assert np.array_equal(dataset["1"].mask, truth(1, classes=3))
+
+
+def test_255_beside_class_indices_is_ignore(tmp_path: Path) -> None:
+    mask = truth(1, classes=2)
+    mask[-1] = 255
+    save(tmp_path / "images/1.png", photo(1))
+    save(tmp_path / "masks/1.png", mask)
+    dataset = open_dataset(tmp_path)
+    assert np.array_equal(dataset["1"].mask, mask)
+    assert "ignore" in str(dataset.problems[0])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_grey_edges_are_cut_at_half_of_their_range(tmp_path: Path, suffix: str) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:30, 10:50] = 1
+    for number in range(2):
+        save(tmp_path / f"images/{number}.png", photo(number, (64, 64)))
+        picture = Image.fromarray(mask * 255 * (number % 2))
+        if suffix == "png":
+            picture = picture.resize((640, 640)).resize((63, 63), Image.Resampling.BICUBIC)
+            picture = picture.resize((64, 64), Image.Resampling.BICUBIC)
+            save(tmp_path / f"masks/{number}.png", picture)
+        else:
+            save(tmp_path / f"masks/{number}.jpg", picture, quality=60)
+    dataset = open_dataset(tmp_path)
+    found = dataset["1"].mask
+    assert found is not None
+    assert set(np.unique(found)) == {0, 1}
+    assert (found != mask).mean() < 0.03
+    assert not np.any(dataset["0"].mask)
+
+
+def test_stray_values_count_as_marked_and_are_told(tmp_path: Path) -> None:
+    mask = np.zeros((100, 100), np.uint8)
+    mask[:50] = 255
+    mask[0, :2] = 85
+    save(tmp_path / "images/1.png", photo(1, (100, 100)))
+    save(tmp_path / "masks/1.png", mask)
+    dataset = open_dataset(tmp_path)
+    assert np.array_equal(dataset["1"].mask, (mask > 0).astype(np.uint8))
+    assert "2 stray pixels" in str(dataset.problems[0])
+
+
+def _grey_codes() -> Image.Image:
+    return Image.fromarray(truth(1, classes=3) * 80)
+
+
+def _colour_codes() -> Image.Image:
+    table = np.array([[255, 255, 255], [255, 0, 0], [0, 0, 255]], np.uint8)
+    return Image.fromarray(table[truth(1, classes=2)])
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [(_grey_codes, "80"), (_colour_codes, "255,0,0"), (lambda: Image.fromarray(photo(3)), "more")],
+)
+def test_ambiguous_masks_ask(tmp_path: Path, make: object, says: str) -> None:
+    save(tmp_path / "images/1.png", photo(1))
+    save(tmp_path / "masks/1.png", make())  # type: ignore[operator]
+    with pytest.raises(LayoutError, match=rf"{says}(.|\n)*--mask-value"):
+        open_dataset(tmp_path)
+
+
+def test_0_1_and_0_255_masks_in_one_set_ask(tmp_path: Path) -> None:
+    image_mask_set(tmp_path, 2)
+    save(tmp_path / "masks/001.png", truth(1))
+    with pytest.raises(LayoutError, match="more than one way"):
+        open_dataset(tmp_path)
+    dataset = open_dataset(tmp_path, mask_values={"1": "crack", "255": "crack"})
+    assert np.array_equal(dataset["000"].mask, truth(0))
+    assert np.array_equal(dataset["001"].mask, truth(1))
+
+
+def test_declared_greys_and_colours(tmp_path: Path) -> None:
+    save(tmp_path / "images/1.png", photo(1))
+    save(tmp_path / "masks/1.png", _grey_codes())
+    values = {"80": "crack", "160": "background", "240": "ignore"}
+    found = open_dataset(tmp_path, mask_values=values)["1"].mask
+    assert np.array_equal(found, np.array([0, 1, 0, 255], np.uint8)[truth(1, classes=3)])
+    save(tmp_path / "masks/1.png", _colour_codes())
+    for values in (
+        {"255,255,255": "background", "255,0,0": "crack", "0,0,255": "joint"},
+        {"#ffffff": "background", "(255, 0, 0, 255)": "crack", "0,0,255": "joint"},
+    ):
+        dataset = open_dataset(tmp_path, mask_values=values)
+        assert [info.name for info in dataset.classes] == ["crack", "joint"]
+        assert np.array_equal(dataset["1"].mask, truth(1, classes=2))
+
+
+def test_declared_colours_in_lossy_masks_take_the_nearest(tmp_path: Path) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10:40, 10:40] = 1
+    pixels = np.array([[0, 0, 0], [255, 0, 0]], np.uint8)[mask]
+    save(tmp_path / "images/1.png", photo(1, (64, 64)))
+    save(tmp_path / "masks/1.jpg", pixels, quality=80)
+    found = open_dataset(tmp_path, mask_values={"255,0,0": "crack"})["1"].mask
+    assert (found != mask).mean() < 0.05
+
+
+@pytest.mark.parametrize("value", ["red", "300,0,0", "1,2", "-1", "#12345", ""])
+def test_declared_nonsense(tmp_path: Path, value: str) -> None:
+    with pytest.raises(LayoutError, match="no mask value"):
+        open_dataset(image_mask_set(tmp_path, 1), mask_values={value: "crack"})
+
+
+def test_undeclared_value_is_named_when_read(tmp_path: Path) -> None:
+    image_mask_set(tmp_path, 2)
+    dataset = open_dataset(tmp_path, mask_values={"1": "crack"})
+    with pytest.raises(ImageError, match=r"000\.png.*255.*\n.*--mask-value 255=CLASS"):
+        _ = dataset["000"].mask
+    save(tmp_path / "masks/001.png", np.stack([truth(1) * 9] * 2 + [truth(1)], axis=2))
+    dataset = open_dataset(tmp_path, mask_values={"9,0,0": "crack"})
+    with pytest.raises(ImageError, match="9,9,1"):
+        _ = dataset["001"].mask
+
+
+def test_mask_of_another_size(tmp_path: Path) -> None:
+    image_mask_set(tmp_path, 2)
+    save(tmp_path / "masks/001.png", truth(1, (30, 30)) * 255)
+    with pytest.raises(ImageError, match="30 x 30 px, its image 32 x 24"):
+        _ = open_dataset(tmp_path)["001"].mask
+
+
+def test_all_masks_unreadable(tmp_path: Path) -> None:
+    image_mask_set(tmp_path, 1)
+    (tmp_path / "masks/000.png").write_bytes(b"no image")
+    with pytest.raises(LayoutError, match="not one mask can be read"):
+        open_dataset(tmp_path)
+
+
+def test_cfd_notes_the_images_without_truth(data_root: Path) -> None:
+    problems = open_dataset(data_root / "cfd").problems
+    assert ["37 images without masks" in str(problem) for problem in problems] == [True]
+
+
+def test_kolektor_stray_pixels(data_root: Path) -> None:
+    dataset = open_dataset(data_root / "kolektor_sdd")
+    mask = dataset["kos20/Part4"].mask
+    assert mask is not None
+    assert int((mask == 1).sum()) == 3692
