@@ -1,0 +1,72 @@
+"""``flawscope split`` from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawscope.cli.app import main
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Ten images with masks, two of them equal."""
+    rng = np.random.default_rng(0)
+    root = tmp_path / "data set"
+    for name in ("images", "masks"):
+        (root / name).mkdir(parents=True)
+    for number in range(10):
+        pixels = rng.integers(0, 256, (20, 20, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / f"images/{number}.png")
+        Image.fromarray((pixels[..., 0] > 200).astype(np.uint8) * 255).save(root / f"masks/{number}.png")
+    (root / "images/7.png").write_bytes((root / "images/3.png").read_bytes())
+    return root
+
+
+def test_writes_a_split_and_says_what_it_tied(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "deep" / "split.json"
+    assert main(["split", str(data), "--out", str(out), "--test", "0.3", "--seed", "2"]) == 0
+    parts = json.loads(out.read_text())["parts"]
+    assert sorted(name for names in parts.values() for name in names) == sorted(map(str, range(10)))
+    assert sum({"3", "7"} <= set(names) for names in parts.values()) == 1
+    assert "tied 2 images that show 1 photographs" in capsys.readouterr().out
+
+
+def test_json_and_folds(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "s.json"
+    assert main(["split", str(data), "--out", str(out), "--folds", "3", "--no-tie-copies", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["parts"] == {"train": 8, "test": 2}
+    assert sum(told["folds"]) == 8
+    assert told["tied"] == 0
+
+
+def test_notes_go_to_stderr(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "masks/9.png").unlink()
+    assert main(["split", str(data), "--out", str(tmp_path / "s.json")]) == 0
+    assert "9.png: has no mask" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--test", "1.5"], 2, "no share"),
+        (["--mask-value", "crack"], 2, "V=CLASS"),
+        (["--layout", "cracks"], 2, "no layout 'cracks'"),
+        (["--group", "regex:^."], 0, ""),
+        (["--group", "regex:^"], 0, ""),
+    ],
+)
+def test_wrong_use(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int, says: str
+) -> None:
+    out = tmp_path / "s.json"
+    assert main(["split", str(data), "--out", str(out), *options]) == code
+    assert says in capsys.readouterr().err
+    assert out.exists() == (code == 0)
