@@ -78,6 +78,7 @@ class BarReporter:
     """A bar with rate and time left (rich), and a line above it for each epoch."""
 
     def __init__(self) -> None:
+        from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
         self._bar = Progress(
@@ -88,6 +89,7 @@ class BarReporter:
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             transient=True,
+            console=Console(stderr=True),
         )
         self._task: Any = None
         self._crops = 0

@@ -1,0 +1,77 @@
+"""The verb ``train`` from the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flawscope.cli.app import main
+from flawscope.training.toml_writer import to_toml
+
+from .small import settings, write_set
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of eight drawn pictures."""
+    return write_set(tmp_path_factory.mktemp("data") / "set of cracks é", 8)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    """The small configuration as a file."""
+    path = tmp_path / "small.toml"
+    path.write_text(to_toml(settings(train={"steps": 2}).model_dump(mode="json")), encoding="utf-8")
+    return path
+
+
+def test_train_resume_and_json(
+    data: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a run"
+    call = ["train", str(recipe), "--data", str(data), "--out", str(out), "--set", "train.batch=2", "--json"]
+    assert main(call) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["steps"] == 2 and Path(result["bundle"]).is_dir()
+    assert main(call) == 3, "the folder is taken"
+    assert "already holds a run" in capsys.readouterr().err
+    assert main([*call, "--resume"]) == 0
+
+
+def test_folds(data: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    assert main(["train", str(recipe), "--data", str(data), "--out", str(out), "--folds", "2"]) == 0
+    assert (out / "folds.csv").is_file()
+    assert "fold-1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--set", "train.bach=2"], "Did you mean 'batch'"),
+        (["--set", "train.batch=0"], "greater than or equal to 1"),
+        (["--mask-value", "255"], "V=CLASS"),
+        (["--split", "/nowhere/split.json"], "split"),
+        (["--init", "/nowhere/bundle"], "no model bundle"),
+        (["--minutes", "0"], "greater than 0"),
+    ],
+)
+def test_wrong_use_is_named(
+    arguments: list[str],
+    expected: str,
+    data: Path,
+    recipe: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    assert main(["train", str(recipe), "--data", str(data), "--out", str(out), *arguments]) in (2, 3)
+    assert expected in capsys.readouterr().err
+    assert not (out / "config.toml").exists()
+
+
+def test_unknown_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "crack-quik", "--out", str(tmp_path / "run")]) == 2
+    assert "Did you mean 'crack-quick'" in capsys.readouterr().err
