@@ -27,7 +27,7 @@ from flawscope.errors import UsageError
 _STREAM = 1
 """Changes every picture of this kind; raise it only when old seeds may be given up."""
 
-_LEAST_STEP, _LEAST_SHARE = 3.0, 0.4
+_LEAST_STEP, _LEAST_SHARE = 3.0, 0.28
 """A crack is labelled when it differs by this many grey levels and this share of the scatter along it."""
 
 MIN_SIDE_PX = 32
@@ -42,12 +42,12 @@ class ConcreteOptions:
     """Pictures without any crack."""
     materials: Mapping[str, float] = field(
         default_factory=lambda: {
-            "asphalt": 0.36,
-            "brick": 0.25,
-            "concrete": 0.2,
-            "plaster": 0.09,
-            "painted-steel": 0.05,
-            "rubble": 0.05,
+            "asphalt": 0.5,
+            "brick": 0.2,
+            "concrete": 0.16,
+            "plaster": 0.06,
+            "painted-steel": 0.04,
+            "rubble": 0.04,
         }
     )
     """Relative frequency of the surfaces, names of `textures.TEXTURES`."""

@@ -45,7 +45,7 @@ class CrackOptions:
     contrast: tuple[float, float] = (0.12, 1.0)
     gaps: bool = True
     """Whether cracks may be interrupted."""
-    bridge_px: float = 25.0
+    bridge_px: float = 45.0
     """Annotators draw on through gaps up to this length."""
     surround: bool = True
     """Whether wet margins, broken edges and crumbs may be drawn."""
@@ -68,7 +68,7 @@ _PATH_ODDS: Mapping[Material, Mapping[str, float]] = {
     "painted-steel": {"long": 4, "short": 4, "tree": 2, "net": 1},
 }
 _FILL_ODDS: Mapping[Material, Mapping[str, float]] = {
-    "asphalt": {"void": 4, "hairline": 2.5, "sand": 3, "dirt": 1.2, "moss": 1},
+    "asphalt": {"void": 4, "hairline": 2, "sand": 4, "dirt": 1.2, "moss": 1.3},
     "concrete": {"void": 5, "hairline": 4, "sand": 0.7, "dirt": 0.8, "moss": 0.6, "leached": 0.8},
     "brick": {"void": 8, "hairline": 1.2, "dirt": 0.6, "moss": 0.4, "leached": 0.4},
     "plaster": {"void": 4, "hairline": 4, "dirt": 0.8, "leached": 0.3},
@@ -136,7 +136,7 @@ def _base_width(rng: np.random.Generator, canvas: Canvas, style: str, options: C
     if canvas.material == "brick" and canvas.joint_width_px > 0 and rng.random() < 0.8:
         base = canvas.joint_width_px * float(np.exp(rng.uniform(np.log(0.22), np.log(1.05))))
     else:
-        median = {"asphalt": 2.8, "concrete": 2.1, "brick": 4.5, "plaster": 1.8, "painted-steel": 1.6}
+        median = {"asphalt": 3.2, "concrete": 2.1, "brick": 4.5, "plaster": 1.8, "painted-steel": 1.6}
         base = float(rng.lognormal(np.log(median[canvas.material]), 0.6))
     if style == "net":
         base = min(base, 6.0)

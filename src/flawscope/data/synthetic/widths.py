@@ -11,9 +11,9 @@ from flawscope.data.synthetic.local_noise import line_noise
 
 FloatArray = npt.NDArray[np.float64]
 
-_FAINT = 0.35
+_FAINT = 0.2
 """Share of the visibility of a plain line from which the eye still follows it."""
-_PLAIN_SHARE = 0.2
+_PLAIN_SHARE = 0.12
 """Share of a stretch that must be plain for the stretch to be noticed."""
 
 
