@@ -232,7 +232,7 @@ def thin(mask: BoolMask) -> BoolMask:
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     out = np.zeros_like(mask)
     # The border of the crop is background for the thinning either way, so cropping changes nothing.
-    out[box] = skeletonize(np.pad(mask[box], 1))[1:-1, 1:-1]  # type: ignore[no-untyped-call]
+    out[box] = skeletonize(np.pad(mask[box], 1))[1:-1, 1:-1]
     return out
 
 

@@ -1,0 +1,49 @@
+"""What the verbs that try a model on labelled images have in common: progress, and reading their options."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flawscope.evaluation.evaluate import EvaluateOptions
+
+_LINE_EVERY_S = 10.0
+
+
+class ProgressLines:
+    """Progress on stderr: one line that rewrites itself on a terminal, else a plain line now and then."""
+
+    def __init__(self) -> None:
+        self._began = self._told = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def __call__(self, done: int, total: int, name: str) -> None:
+        """Tell that ``done`` of ``total`` images are done."""
+        now = time.monotonic()
+        if not self._terminal and now - self._told < _LINE_EVERY_S:
+            return
+        self._told = now
+        seconds = max(now - self._began, 1e-9)
+        left_s = seconds / done * (total - done)
+        text = f"{done}/{total} images, {done / seconds:.1f} a second, {left_s:.0f} s left: {name}"
+        if self._terminal:
+            end = "\n" if done == total else ""
+            sys.stderr.write(f"\r\x1b[2K{text[:110]}{end}")
+        else:
+            sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def evaluate_options(
+    mapping: Sequence[str], runtime: str, flip_tta: bool, working_scale: str
+) -> EvaluateOptions:
+    """Options of the library from options of the command. Raises UsageError."""
+    from flawscope.evaluation.classes import parse_mapping
+    from flawscope.evaluation.evaluate import EvaluateOptions
+    from flawscope.inspection.options import PredictOptions, parse_working_scale
+
+    predict = PredictOptions(flip_tta=flip_tta, scales=parse_working_scale(working_scale))
+    return EvaluateOptions(mapping=parse_mapping(mapping), predict=predict, runtime=runtime)

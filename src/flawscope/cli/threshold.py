@@ -1,0 +1,119 @@
+"""``flawscope threshold``: chooses a model's thresholds and minimum areas on labelled images."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+if TYPE_CHECKING:
+    from flawscope.evaluation.chooser import Measure
+    from flawscope.evaluation.thresholds import ThresholdReport
+
+
+def threshold(
+    model: Annotated[Path, typer.Argument(help="Bundle, .flawscope file, or run folder with a bundle.")],
+    dataset: Annotated[Path, typer.Argument(help="Root folder of the data set.")],
+    method: Annotated[str, typer.Option("--method", help="How to choose: f1.")] = "f1",
+    measure: Annotated[
+        str,
+        typer.Option("--measure", help="What method f1 makes large: f1 (strict), f1_tol2, or their mean."),
+    ] = "mean",
+    split: Annotated[
+        Path | None, typer.Option("--split", help="split.json; default: the run's, else the data set's own.")
+    ] = None,
+    part: Annotated[str, typer.Option("--part", help="Part of the split to choose on, or all.")] = "val",
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the choice into the bundle; else it is only shown.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for thresholds.json and the plot of the curve.")
+    ] = None,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Mean over the four flips: four times the work.")
+    ] = False,
+    working_scale: Annotated[
+        str, typer.Option("--working-scale", help="Sizes to work at: native, auto, or numbers as 1,0.5.")
+    ] = "native",
+    runtime: Annotated[str, typer.Option("--runtime", help="auto, onnx, openvino or torch.")] = "auto",
+    layout: Annotated[str | None, typer.Option("--layout", help="Layout of the data set.")] = None,
+    mask_value: Annotated[
+        list[str] | None, typer.Option("--mask-value", help="What a mask value means: V=CLASS.")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="Which class is which: TRUTH=MODEL.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Leave out images and masks that cannot be used.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> int:
+    """Choose a model's thresholds and minimum areas on labelled images, and show the curve.
+
+    The images should be none that the model is tested on. With --write the bundle is rewritten where it lies;
+    the network in it does not change.
+    """
+    from flawscope.bundle import Bundle
+    from flawscope.cli.model_options import ProgressLines, evaluate_options
+    from flawscope.data.description import parse_mask_values
+    from flawscope.data.open import open_dataset
+    from flawscope.data.split_file import load_split
+    from flawscope.errors import UsageError
+    from flawscope.evaluation.runs import find_models, split_for
+    from flawscope.evaluation.thresholds import choose_threshold
+
+    options = evaluate_options(mapping or (), runtime, tta, working_scale)
+    models = find_models(model)
+    if models.bundle is None:
+        raise UsageError(f"{model} is a run of folds.\nExpected one bundle: name {model}/fold-0/bundle, ...")
+    data = open_dataset(dataset, layout, parse_mask_values(mask_value or ()), skip_bad)
+    bundle = Bundle.load(models.bundle)
+    chosen, _ = split_for(models, data, load_split(split) if split else None, part)
+    report = choose_threshold(
+        bundle,
+        data,
+        chosen,
+        part,
+        method,
+        measure=cast("Measure", measure),
+        options=options,
+        progress=ProgressLines(),
+    )
+    if out is not None:
+        report.write(out)
+    if write:
+        report.apply(bundle)
+    for note in report.notes:
+        typer.echo(f"note: {note}", err=True)
+    for item in report.failed:
+        typer.echo(f"failed: {item.name}: {item.error}", err=True)
+    typer.echo(
+        json.dumps(report.to_dict(), ensure_ascii=False) if as_json else _text(report, models.bundle, write)
+    )
+    return 1 if report.failed else 0
+
+
+def _text(report: ThresholdReport, bundle: Path, written: bool) -> str:
+    lines = [f"{report.images} images, {report.data}"]
+    for choice in report.choices:
+        lines += [
+            f"{choice.class_name}: threshold {choice.threshold:g}, minimum area {choice.min_area_px} px, "
+            f"{choice.measure} {choice.score:.4f}",
+            *_curve(choice.curves, choice.threshold),
+        ]
+    end = f"Written into {bundle}" if written else "Nothing was changed; --write puts this into the bundle."
+    return "\n".join([*lines, end])
+
+
+def _curve(curves: dict[str, Any], chosen: float) -> list[str]:
+    """The curve as bars of text, at every twentieth and at the choice."""
+    f1, f1_tol2 = curves["f1"], curves["f1_tol2"]
+    at = sorted({*range(5, 100, 5), round(chosen * 100)})
+    lines = ["  threshold  f1      f1_tol2"]
+    for k in at:
+        mark = "  <- chosen" if k == round(chosen * 100) else ""
+        bar = "#" * round(40 * float(f1_tol2[k - 1]))
+        lines.append(f"  {k / 100:<9.2f}  {float(f1[k - 1]):.4f}  {float(f1_tol2[k - 1]):.4f}  {bar}{mark}")
+    return lines

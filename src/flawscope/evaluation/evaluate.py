@@ -1,0 +1,284 @@
+"""``evaluate``: a model against the truth of a data set, one image at a time."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from flawscope.bundle import Bundle
+from flawscope.data.dataset import Dataset
+from flawscope.data.split_file import Split
+from flawscope.errors import DataError, ImageError, UsageError
+from flawscope.evaluation.classes import ClassMatch, match_classes
+from flawscope.evaluation.counts import BoolMask, ClassCounts, count_image, count_strict
+from flawscope.evaluation.gallery import Worst
+from flawscope.evaluation.metrics import Failed, Metrics
+from flawscope.evaluation.segmentation import Figure, ImageRow, image_f1_tol2, summarise
+from flawscope.inspection.inspector import Inspector
+from flawscope.inspection.options import PredictOptions
+from flawscope.inspection.preprocess import network_size_hw, resize_image
+from flawscope.types import IGNORE_INDEX, ClassInfo, Mask, Prediction, RgbImage, Sample
+
+__all__ = ["EvaluateOptions", "Metrics", "Predictor", "evaluate"]
+
+At = Literal["original", "network"]
+Progress = Callable[[int, int, str], None]
+"""Called with images done, images in all, and the name of the one just done."""
+
+ALL = "all"
+"""The part that is the whole data set."""
+
+
+class Predictor(Protocol):
+    """Whatever can be evaluated: an Inspector, or anything with its two members."""
+
+    classes: tuple[ClassInfo, ...]
+
+    def predict(self, image: RgbImage) -> Prediction:
+        """Return mask and probabilities of H x W x 3 uint8 RGB."""
+        ...
+
+
+ModelLike = Predictor | Bundle | str | os.PathLike[str] | Sequence[Bundle | str | os.PathLike[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateOptions:
+    """How to evaluate, apart from model and data."""
+
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    """Truth class -> model class, ``background`` or ``ignore``."""
+    predict: PredictOptions = field(default_factory=PredictOptions)
+    runtime: str = "auto"
+    gallery: int = 12
+    """So many of the worst images are drawn."""
+    draws: int = 1000
+    """Bootstrap draws behind the limits; 0 leaves them out."""
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """One image and all that is known of it, before it is counted."""
+
+    sample: Sample
+    image: RgbImage
+    truth: tuple[npt.NDArray[np.uint8], ...]
+    """A plane H x W a counted class: 0, 1, 255 ignore."""
+    prediction: Prediction
+    seconds: float
+
+
+def evaluate(
+    model: ModelLike,
+    dataset: Dataset,
+    split: Split | None = None,
+    part: str = "test",
+    at: At = "original",
+    *,
+    options: EvaluateOptions | None = None,
+    progress: Progress | None = None,
+) -> Metrics:
+    """Compare a model with the truth of a part of a data set, on every figure.
+
+    ``model``: a bundle or its path, several of them (their probabilities are averaged), or an Inspector.
+    ``split`` defaults to the data set's own; a set without any split is evaluated whole, and the result says
+    so. ``at``: the grid that pixels are counted on, the photograph's own or the network's (only different for
+    networks that see resized photographs). Images that cannot be read are named in ``Metrics.failed``.
+
+    Raises DataError when there is nothing to evaluate, ClassMappingError, UsageError, BundleError.
+    """
+    options = options or EvaluateOptions()
+    if at not in ("original", "network"):
+        raise UsageError(f"Unknown grid {at!r}; expected original or network.")
+    chosen, part, notes = choose_part(dataset, split, part)
+    predictor, title = as_predictor(model, options)
+    match = match_classes(
+        dataset.classes, predictor.classes, options.mapping, truth_named=dataset.classes_named
+    )
+    failed: list[Failed] = []
+    unlabelled: list[str] = []
+    rows: list[ImageRow] = []
+    worst = Worst(options.gallery)
+    for one in compare(predictor, match, chosen, at, failed=failed, unlabelled=unlabelled, progress=progress):
+        try:
+            row = count_sample(one, match)
+        except ImageError as error:
+            failed.append(Failed(one.sample.name, str(error)))
+            continue
+        rows.append(row)
+        _offer(worst, one, match, row)
+    if not rows:
+        raise _nothing(dataset, part, failed, unlabelled)
+    if unlabelled:
+        notes.append(f"{len(unlabelled)} images without a mask were passed over, e.g. {unlabelled[0]}")
+    summary = summarise(rows, match.names, draws=options.draws, seed=options.seed)
+    return Metrics(
+        task="segmentation",
+        images=len(rows),
+        part=part,
+        at=at,
+        figures=summary.figures,
+        classes=summary.classes,
+        sources=_by_source(rows, match, options),
+        class_names=match.names,
+        rows=tuple(rows),
+        failed=tuple(failed),
+        unlabelled=len(unlabelled),
+        notes=(*notes, *match.notes),
+        model=title,
+        gallery=worst.items(),
+    )
+
+
+def choose_part(dataset: Dataset, split: Split | None, part: str) -> tuple[Dataset, str, list[str]]:
+    """Return the samples of a part, the part's name, and notes. Raises DataError."""
+    if part == ALL:
+        return dataset, ALL, []
+    if split is None and dataset.default_split is None:
+        if part != "test":
+            raise DataError(
+                f"{dataset.root}: has no split, so there is no part '{part}'.\n"
+                "Give one with --split, or take everything with --part all."
+            )
+        return dataset, ALL, ["the data set has no split: all of its images are counted"]
+    return dataset.part(part, split), part, []
+
+
+def as_predictor(model: ModelLike, options: EvaluateOptions) -> tuple[Predictor, str]:
+    """Return something that predicts, and its name."""
+    if isinstance(model, Bundle | str | os.PathLike | Sequence):
+        inspector = Inspector(model, options.runtime, options.predict)
+        return inspector, ", ".join(str(bundle.source) for bundle in inspector.bundles)
+    bundles: Sequence[Bundle] = getattr(model, "bundles", ())
+    return model, ", ".join(str(b.source) for b in bundles) or type(model).__name__
+
+
+def compare(
+    predictor: Predictor,
+    match: ClassMatch,
+    dataset: Dataset,
+    at: At = "original",
+    *,
+    failed: list[Failed],
+    unlabelled: list[str],
+    progress: Progress | None = None,
+) -> Iterator[Compared]:
+    """Read and predict image after image; what cannot be read is appended to ``failed`` and passed over."""
+    for done, sample in enumerate(dataset.samples, start=1):
+        try:
+            started = time.perf_counter()
+            mask = sample.mask
+            if mask is None:
+                unlabelled.append(sample.name)
+            else:
+                image = sample.image()
+                _check_sizes(image, mask)
+                if at == "network":
+                    image, mask = _to_network_grid(predictor, image, mask)
+                prediction = predictor.predict(image)
+                yield Compared(sample, image, match.truth(mask), prediction, time.perf_counter() - started)
+        except ImageError as error:
+            failed.append(Failed(sample.name, str(error)))
+        if progress is not None:
+            progress(done, len(dataset), sample.name)
+
+
+def count_sample(one: Compared, match: ClassMatch) -> ImageRow:
+    """Return the row of counts of one image. Raises ImageError when sizes differ."""
+    predicted = [predicted_plane(one.prediction, plane) for plane in match.planes]
+    counts = tuple(
+        count_image(one.prediction.probability[plane], truth, predicted=mask)
+        for plane, truth, mask in zip(match.planes, one.truth, predicted, strict=True)
+    )
+    return ImageRow(
+        name=one.sample.name,
+        classes=counts,
+        background=_background(predicted, one.truth),
+        source=one.sample.source,
+        group=one.sample.group,
+        seconds=one.seconds,
+    )
+
+
+def predicted_plane(prediction: Prediction, plane: int) -> BoolMask:
+    """Return where a class is predicted, H x W bool: from the stack when classes overlap, else the mask."""
+    if prediction.stack is not None:
+        return np.asarray(prediction.stack[plane], dtype=np.bool_)
+    return np.asarray(prediction.mask == prediction.class_ids[plane], dtype=np.bool_)
+
+
+def _background(predicted: Sequence[BoolMask], truth: Sequence[npt.NDArray[np.uint8]]) -> ClassCounts:
+    valid = truth[0] != IGNORE_INDEX
+    any_true = np.logical_or.reduce([plane == 1 for plane in truth])
+    return count_strict(~np.logical_or.reduce(predicted), ~any_true, valid)
+
+
+def _check_sizes(image: RgbImage, mask: Mask) -> None:
+    if image.shape[:2] != mask.shape[:2]:
+        (h, w), (mh, mw) = image.shape[:2], mask.shape[:2]
+        raise ImageError(f"The mask is {mw} x {mh} and the image {w} x {h} pixels.\nThey must have one size.")
+
+
+def _to_network_grid(predictor: Predictor, image: RgbImage, mask: Mask) -> tuple[RgbImage, Mask]:
+    bundle: Bundle | None = getattr(predictor, "bundle", None)
+    if bundle is None:
+        raise UsageError("--at network needs a bundle, which says on which grid its network works.")
+    size_hw = network_size_hw((image.shape[0], image.shape[1]), bundle.manifest.input)
+    return resize_image(image, size_hw), _resize_mask(mask, size_hw)
+
+
+def _resize_mask(mask: Mask, size_hw: tuple[int, int]) -> Mask:
+    """Nearest neighbour: class ids must not be mixed."""
+    if mask.shape[:2] == size_hw:
+        return mask
+    if mask.ndim == 3:
+        return np.stack([_resize_mask(mask[..., k], size_hw) for k in range(mask.shape[2])], axis=-1)
+    resized = Image.fromarray(mask.astype(np.uint8)).resize(size_hw[::-1], Image.Resampling.NEAREST)
+    return np.asarray(resized).astype(mask.dtype)
+
+
+def _offer(worst: Worst, one: Compared, match: ClassMatch, row: ImageRow) -> None:
+    scores = [image_f1_tol2(c) for c in row.classes]
+    score = min(scores)
+    predicted = np.logical_or.reduce([predicted_plane(one.prediction, plane) for plane in match.planes])
+    true = np.logical_or.reduce([plane == 1 for plane in one.truth])
+    valid = one.truth[0] != IGNORE_INDEX
+    named = zip(match.names, scores, row.classes, strict=True)
+    caption = "; ".join(
+        f"{name}: F1 within 2 px {value:.3f}, {c.true_pixels} px true, {c.predicted_pixels} px predicted"
+        for name, value, c in named
+    )
+    worst.offer(one.sample.name, caption, score, one.image, (predicted & valid, true & valid))
+
+
+def _by_source(
+    rows: Sequence[ImageRow], match: ClassMatch, options: EvaluateOptions
+) -> dict[str, dict[str, Figure]]:
+    found: dict[str, list[ImageRow]] = {}
+    for row in rows:
+        found.setdefault(row.source, []).append(row)
+    return {
+        source: summarise(some, match.names, draws=options.draws, seed=options.seed).figures
+        for source, some in sorted(found.items())
+        if source
+    }
+
+
+def _nothing(dataset: Dataset, part: str, failed: Sequence[Failed], unlabelled: Sequence[str]) -> DataError:
+    if failed:
+        why = f"none of them can be read, e.g. {failed[0].name}: {failed[0].error.splitlines()[0]}"
+    elif unlabelled:
+        why = f"none of its {len(unlabelled)} images has a mask"
+    else:
+        why = "it holds no image"
+    return DataError(
+        f"{dataset.root}: part '{part}' cannot be evaluated: {why}.\nExpected images with masks."
+    )

@@ -1,0 +1,84 @@
+"""Curves of an evaluation and of a choice of thresholds, as PNG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flawscope.evaluation.counts import THRESHOLDS
+from flawscope.evaluation.curves import pooled_curves
+from flawscope.evaluation.segmentation import ImageRow
+from flawscope.images.atomic import write_bytes_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Plot
+
+    from flawscope.evaluation.chooser import ThresholdChoice
+
+
+def draw_precision_recall(path: Path, rows: Sequence[ImageRow], names: Sequence[str]) -> None:
+    """Draw precision over recall of each class, strict and within 2 px, with the model's own point."""
+    plot, axes = _plot(1)
+    for k, name in enumerate(names):
+        counts = [row.classes[k] for row in rows]
+        curves = pooled_curves(counts)
+        for suffix, style, label in (("", "-", "strict"), ("_tol2", "--", "within 2 px")):
+            axes[0].plot(
+                curves[f"recall{suffix}"],
+                curves[f"precision{suffix}"],
+                style,
+                color=f"C{k}",
+                label=f"{name}, {label}",
+            )
+        tp, predicted = sum(c.tp for c in counts), sum(c.predicted_pixels for c in counts)
+        true = sum(c.true_pixels for c in counts)
+        if predicted and true:
+            axes[0].plot(tp / true, tp / predicted, "o", color=f"C{k}", label=f"{name}, as thresholded")
+    axes[0].set(
+        xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="Pooled over all pixels"
+    )
+    axes[0].legend(loc="lower left", fontsize=8)
+    _save(plot, path)
+
+
+def draw_thresholds(path: Path, choices: Sequence[ThresholdChoice]) -> None:
+    """Draw F1, precision and recall over the threshold, and the score over the minimum area."""
+    plot, axes = _plot(2 * len(choices), 2)
+    for k, choice in enumerate(choices):
+        left, right = axes[2 * k], axes[2 * k + 1]
+        for name in ("f1", "f1_tol2", "precision", "recall"):
+            left.plot(THRESHOLDS, choice.curves[name], label=name, alpha=1 if name.startswith("f1") else 0.45)
+        left.axvline(choice.threshold, color="k", lw=1, ls=":")
+        left.set(
+            xlabel="threshold", ylim=(0, 1.02), title=f"{choice.class_name}: threshold {choice.threshold:g}"
+        )
+        left.legend(fontsize=8)
+        areas = list(choice.areas)
+        right.plot(range(len(areas)), [choice.areas[a] for a in areas], "o-")
+        right.set_xticks(range(len(areas)), [str(a) for a in areas])
+        right.set(
+            xlabel="minimum area, px", ylabel=choice.measure, title=f"minimum area {choice.min_area_px} px"
+        )
+    _save(plot, path)
+
+
+def _plot(count: int, columns: int = 1) -> tuple[Plot, list[Axes]]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = count // columns
+    plot = Figure(figsize=(6.4 * columns, 4.8 * rows), dpi=110, layout="constrained")
+    FigureCanvasAgg(plot)
+    axes = plot.subplots(rows, columns, squeeze=False)
+    for one in axes.ravel():
+        one.grid(alpha=0.3)
+    return plot, list(axes.ravel())
+
+
+def _save(plot: Plot, path: Path) -> None:
+    stream = io.BytesIO()
+    plot.savefig(stream, format="png")
+    write_bytes_atomic(path, stream.getvalue())

@@ -1,0 +1,199 @@
+"""Run folders: one bundle, or one a fold, whose figures are told as mean and standard deviation."""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flawscope.bundle import MANIFEST_NAME
+from flawscope.data.dataset import Dataset
+from flawscope.data.split_file import Split, load_split
+from flawscope.errors import DataError, UsageError
+from flawscope.evaluation.evaluate import At, EvaluateOptions, Metrics, ModelLike, Progress, evaluate
+from flawscope.evaluation.metrics import Failed, csv_text, json_text
+from flawscope.images.atomic import make_folder, write_text_atomic
+
+FOLDS = "folds"
+"""The part that stands for: each fold's bundle on the images that it was not trained on."""
+
+_FOLD = re.compile(r"fold-(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class RunModels:
+    """What lies at a path that was given as model."""
+
+    path: Path
+    bundle: Path | None
+    """The bundle itself or that of the run; None for a run of folds only."""
+    folds: tuple[Path, ...] = ()
+    """Bundles of the folds, in order."""
+    split: Split | None = None
+    """The run's split."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoldMetrics:
+    """Figures of each fold's model, and their mean and standard deviation."""
+
+    folds: tuple[Metrics, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def failed(self) -> tuple[Failed, ...]:
+        """Images that failed, each once."""
+        return tuple({item.name: item for one in self.folds for item in one.failed}.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of ``metrics.json``: ``value`` is the mean over folds, ``sd`` has K - 1 below it."""
+        first = self.folds[0]
+        return {
+            "schema": 1,
+            "task": first.task,
+            "images": sum(one.images for one in self.folds) if first.part == FOLDS else first.images,
+            "part": first.part,
+            "at": first.at,
+            "folds": len(self.folds),
+            "figures": _spread([one.figures for one in self.folds]),
+            "classes": {n: _spread([one.classes.get(n, {}) for one in self.folds]) for n in first.classes},
+            "sources": {n: _spread([one.sources.get(n, {}) for one in self.folds]) for n in first.sources},
+            "failed": [{"image": item.name, "error": item.error} for item in self.failed],
+            "notes": list(self.notes),
+        }
+
+    def write(self, out: str | Path) -> Path:
+        """Write ``metrics.json``, ``folds.csv`` and a folder ``fold-K`` a fold into ``out``. OutputError."""
+        folder = make_folder(out)
+        for number, one in enumerate(self.folds):
+            one.write(folder / f"fold-{number}")
+        figures = _spread([one.figures for one in self.folds])
+        rows: list[dict[str, Any]] = [
+            {"fold": number, **{name: _cell(one.figures[name].value) for name in figures}}
+            for number, one in enumerate(self.folds)
+        ]
+        rows.append({"fold": "mean", **{name: _cell(figure["value"]) for name, figure in figures.items()}})
+        rows.append({"fold": "sd", **{name: _cell(figure["sd"]) for name, figure in figures.items()}})
+        write_text_atomic(folder / "folds.csv", csv_text(["fold", *figures], rows))
+        write_text_atomic(folder / "metrics.json", json_text(self.to_dict()))
+        return folder
+
+
+def find_models(path: str | Path) -> RunModels:
+    """Return the bundles of a run folder, or the bundle that the path itself is. Raises UsageError."""
+    root = Path(path)
+    if not root.exists():
+        raise UsageError(
+            f"There is no model at {root}.\nExpected a bundle, a .flawscope file or a run folder."
+        )
+    if root.is_file() or (root / MANIFEST_NAME).is_file():
+        return RunModels(root, root)
+    folds = sorted(
+        (int(found[1]), entry / "bundle")
+        for entry in root.iterdir()
+        if (found := _FOLD.fullmatch(entry.name)) and (entry / "bundle" / MANIFEST_NAME).is_file()
+    )
+    bundle = root / "bundle" if (root / "bundle" / MANIFEST_NAME).is_file() else None
+    if bundle is None and not folds:
+        raise UsageError(
+            f"{root} holds no model.\nExpected a bundle with {MANIFEST_NAME}, or a run folder with bundle/ "
+            "or fold-0/bundle/ in it."
+        )
+    split_file = root / "split.json"
+    split = load_split(split_file) if split_file.is_file() else None
+    return RunModels(root, bundle, tuple(fold for _, fold in folds), split)
+
+
+def evaluate_run(
+    models: RunModels,
+    dataset: Dataset,
+    split: Split | None = None,
+    part: str = "test",
+    at: At = "original",
+    *,
+    ensemble: bool = False,
+    options: EvaluateOptions | None = None,
+    progress: Progress | None = None,
+) -> Metrics | FoldMetrics:
+    """Evaluate what :func:`find_models` found.
+
+    Folds give :class:`FoldMetrics`, or with ``ensemble`` one model that averages their probabilities. Part
+    ``folds``: each fold's model on the images held out from it. Without ``split`` the run's own is used where
+    it fits the data set. Raises as :func:`flawscope.evaluation.evaluate.evaluate`.
+    """
+    chosen, notes = split_for(models, dataset, split, part)
+    if part == FOLDS or (models.folds and not ensemble):
+        parts = _held_out(models, dataset, chosen) if part == FOLDS else [dataset] * len(models.folds)
+        results = []
+        for bundle, some in zip(models.folds, parts, strict=True):
+            name = "all" if part == FOLDS else part
+            one = evaluate(bundle, some, chosen, name, at, options=options, progress=progress)
+            results.append(replace(one, part=part if part == FOLDS else one.part, notes=(*notes, *one.notes)))
+        shared = dict.fromkeys(note for one in results for note in one.notes)
+        return FoldMetrics(tuple(results), tuple(shared))
+    model: ModelLike = models.folds if ensemble and models.folds else models.bundle or models.path
+    if ensemble and not models.folds:
+        raise UsageError(
+            f"{models.path} holds no folds, so there is nothing to average.\nLeave out --ensemble."
+        )
+    metrics = evaluate(model, dataset, chosen, part, at, options=options, progress=progress)
+    return replace(metrics, notes=(*notes, *metrics.notes))
+
+
+def split_for(
+    models: RunModels, dataset: Dataset, split: Split | None, part: str
+) -> tuple[Split | None, list[str]]:
+    """Return the split to use, and a warning where the model was trained on images of the part."""
+    run = models.split
+    if run is None:
+        return split, []
+    known = any(name in dataset for name in run.names())
+    if (
+        split is None
+        and known
+        and (part in run.parts or part == FOLDS)
+        and set(run.names()) <= set(dataset.names)
+    ):
+        return run, []
+    chosen = split or dataset.default_split
+    if chosen is None and known and part == "test":
+        raise DataError(
+            f"{models.path} was trained on images of {dataset.root}, and its split has no part 'test'.\n"
+            "Name another part with --part, or give the images to try it on with --split."
+        )
+    if chosen is None or part not in chosen.parts:
+        return split, []
+    trained = {name for key in ("train", "val") for name in run.parts.get(key, ())}
+    trained |= {name for fold in run.folds for name in fold}
+    seen = [name for name in chosen.parts[part] if name in trained]
+    if not seen:
+        return split, []
+    return split, [f"{len(seen)} images of part '{part}' were in the run's training, e.g. {seen[0]}"]
+
+
+def _held_out(models: RunModels, dataset: Dataset, split: Split | None) -> list[Dataset]:
+    if split is None or len(split.folds) != len(models.folds) or not models.folds:
+        have = 0 if split is None else len(split.folds)
+        raise UsageError(
+            f"Part 'folds' needs a run of folds and a split with as many; the run {models.path} has "
+            f"{len(models.folds)} and the split {have}.\nGive the run's split.json with --split."
+        )
+    return [dataset.subset(fold) for fold in split.folds]
+
+
+def _spread(folds: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+    out: dict[str, dict[str, float | None]] = {}
+    for name in dict.fromkeys(key for figures in folds for key in figures):
+        values = [f[name].value for f in folds if name in f and math.isfinite(f[name].value)]
+        mean = statistics.fmean(values) if values else None
+        sd = statistics.stdev(values) if len(values) > 1 else None
+        out[name] = {"value": mean, "sd": sd, "low": None, "high": None}
+    return out
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None or not math.isfinite(value) else f"{value:.6g}"
