@@ -1,0 +1,146 @@
+"""The tables ``findings.csv`` and ``images.csv``: their columns, their rows, and how numbers are rounded."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flawscope.images.atomic import write_text_atomic
+from flawscope.types import IGNORE_INDEX, Finding, Inspection
+
+Cell = str | int | float | None
+Row = dict[str, Cell]
+
+FINDINGS_COLUMNS: tuple[str, ...] = (
+    "image", "finding_id", "class", "score_mean", "score_max", "x_px", "y_px", "w_px", "h_px", "area_px",
+    "length_px", "width_mean_px", "width_p95_px", "width_max_px", "orientation_deg", "area_mm2", "length_mm",
+    "width_mean_mm", "width_p95_mm", "width_max_mm", "width_u_mm", "severity", "standard", "clause", "kind",
+    "diameter_eq_px", "aspect", "at_border", "crack_type", "branch_points", "decision", "reason",
+)  # fmt: skip
+"""Columns of ``findings.csv``, in order."""
+
+IMAGES_COLUMNS: tuple[str, ...] = (
+    "image", "status", "verdict", "findings", "defect_fraction", "length_px", "length_mm", "worst_severity",
+    "seconds", "error", "label", "label_score", "decision", "crack_type", "density_m_per_m2", "spacing_mm",
+    "tiles_not_inspected",
+)  # fmt: skip
+"""Columns of ``images.csv``, in order."""
+
+# Hundredths of a pixel and a thousandth of a millimetre are finer than any photograph resolves.
+_DECIMALS = {"_px": 2, "_mm": 3, "_mm2": 2, "_deg": 1, "_mean": 4, "_max": 4, "_score": 4, "aspect": 3}
+_DECIMALS |= {"seconds": 3, "defect_fraction": 6, "density_m_per_m2": 4}
+
+
+def _rounded(column: str, value: object) -> Cell:
+    """A cell: numbers rounded by the unit of their column, NaN and infinity as empty, truth as 0 or 1."""
+    if isinstance(value, bool | np.bool_):
+        return int(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        number = float(value)
+        if not math.isfinite(number):
+            return None
+        places = next((places for end, places in _DECIMALS.items() if column.endswith(end)), 6)
+        return round(number, places)
+    return None if value is None else str(value)
+
+
+def finding_row(finding: Finding) -> Row:
+    """A row of ``findings.csv``: every column, None where there is nothing to say."""
+    row: Row = {}
+    for column in FINDINGS_COLUMNS:
+        row[column] = _rounded(column, getattr(finding, "class_name" if column == "class" else column))
+    return row
+
+
+def image_row(inspection: Inspection) -> Row:
+    """A row of ``images.csv``.
+
+    ``length_px`` and ``length_mm`` add up the findings of kind ``line``; ``density_m_per_m2`` is that length
+    over the area of the whole photograph. All figures of a failed image are None.
+    """
+    if inspection.status != "ok":
+        failed: Row = dict.fromkeys(IMAGES_COLUMNS)
+        return failed | {"image": inspection.image, "status": inspection.status, "error": inspection.error}
+    length_px, length_mm = total_length(inspection.findings)
+    known: dict[str, object] = {
+        "image": inspection.image,
+        "status": inspection.status,
+        "verdict": inspection.verdict,
+        "findings": len(inspection.findings),
+        "defect_fraction": defect_fraction(inspection),
+        "length_px": length_px,
+        "length_mm": length_mm if inspection.scale else None,
+        "worst_severity": worst_severity(inspection.findings),
+        "seconds": inspection.seconds,
+        "error": inspection.error,
+        "label": inspection.label,
+        "label_score": inspection.label_score,
+        "density_m_per_m2": _density(inspection, length_mm),
+        "tiles_not_inspected": inspection.tiles_not_inspected,
+    }
+    return {column: _rounded(column, known.get(column)) for column in IMAGES_COLUMNS}
+
+
+def total_length(findings: Iterable[Finding]) -> tuple[float, float]:
+    """Length of all findings of kind ``line``, in pixels and in millimetres (0 where no scale is known)."""
+    lines = [item for item in findings if item.kind == "line"]
+    return sum(item.length_px or 0.0 for item in lines), sum(item.length_mm or 0.0 for item in lines)
+
+
+def defect_fraction(inspection: Inspection) -> float:
+    """Share of the photograph's pixels that belong to any finding, 0..1.
+
+    Counted on the mask where it is still held, else added up from the findings' areas.
+    """
+    height, width = inspection.size_hw
+    if height * width == 0:
+        return 0.0
+    prediction = inspection.prediction
+    if prediction is None:
+        return min(1.0, sum(item.area_px for item in inspection.findings) / (height * width))
+    if prediction.stack is not None:
+        return float(np.count_nonzero(prediction.stack.any(axis=0)) / (height * width))
+    marked = np.count_nonzero(prediction.mask) - np.count_nonzero(prediction.mask == IGNORE_INDEX)
+    return float(marked / (height * width))
+
+
+def worst_severity(findings: Iterable[Finding]) -> str:
+    """Severity of the widest graded finding: within one standard a wider crack never grades better."""
+    graded = [item for item in findings if item.severity]
+    if not graded:
+        return ""
+    return max(graded, key=lambda item: (item.width_max_mm or 0.0, item.width_max_px or 0.0)).severity
+
+
+def _density(inspection: Inspection, length_mm: float) -> float | None:
+    """Metres of crack on a square metre of the photographed surface."""
+    area_px = inspection.size_hw[0] * inspection.size_hw[1]
+    if inspection.scale is None or area_px == 0:
+        return None
+    return (length_mm / 1e3) / (area_px * inspection.scale.mm_per_px**2 / 1e6)
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """The table as text: a head line, commas, ``\\n`` line ends, empty cells for None.
+
+    Raises ValueError when a row has a key that is no column.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a table as UTF-8 CSV, whole or not at all. Raises OutputError."""
+    # A file name may hold bytes that are no text; they become question marks.
+    write_text_atomic(path, csv_text(columns, rows).encode("utf-8", "replace").decode("utf-8"))
