@@ -208,7 +208,7 @@ class ValidationConfig(Section):
     )
     min_area_px: tuple[int, ...] = Field(
         default=(0, 10, 25, 50, 100, 200),
-        description="Minimum areas in px to choose from; first = when in doubt.",
+        description="Minimum areas in px to choose from; the smallest of equally good ones.",
     )
     presence_px: int = Field(default=1, ge=1, description="Pixels of a class that make an image positive.")
 

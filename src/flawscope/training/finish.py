@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +15,27 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from flawscope.bundle import Bundle
-from flawscope.evaluation.counts import count_image, thin
-from flawscope.evaluation.segmentation import Figure, ImageRow, summarise
+from flawscope.data.dataset import Dataset
+from flawscope.evaluation.chooser import Chooser, ThresholdChoice
+from flawscope.evaluation.classes import match_classes
+from flawscope.evaluation.counts import thin
+from flawscope.evaluation.evaluate import EvaluateOptions, evaluate
+from flawscope.evaluation.metrics import json_text
 from flawscope.images.atomic import write_text_atomic
 from flawscope.inspection.options import PredictOptions
-from flawscope.inspection.postprocess import to_mask
-from flawscope.inspection.runtimes import TorchRuntime, make_runtime
+from flawscope.inspection.runtimes import TorchRuntime
 from flawscope.inspection.tiles import predict_probability
 from flawscope.manifest import Chosen
+from flawscope.reporting.plots import plot_curves
 from flawscope.training.bundle_writer import write_bundle
 from flawscope.training.checkpoint import Progress, load_weights
-from flawscope.training.choose import Choice, Chooser
 from flawscope.training.config import TrainConfig
 from flawscope.training.loop import BEST, LAST
 from flawscope.training.prepare import Prepared
 from flawscope.training.progress import Reporter
 from flawscope.training.session import build_network, network_options
 from flawscope.training.validate import class_planes
-from flawscope.types import IGNORE_INDEX, ClassInfo, Mask, Sample
+from flawscope.types import ClassInfo, Sample
 
 BUNDLE, METRICS, CURVES = "bundle", "metrics.json", "curves.png"
 _LIMIT_S = 20.0
@@ -63,9 +64,9 @@ def finish(
             f"note: threshold and figures come from {count} of {len(prepared.val)} validation images"
         )
     bundle = _write(folder, network, config, prepared, facts, choices)
-    metrics = figures_of(bundle, config, prepared, _spread(prepared.val, count))
-    write_text_atomic(folder / METRICS, json.dumps(metrics, indent=1) + "\n")
-    draw_curves(folder / CURVES, progress.history)
+    metrics = figures_of(bundle, folder, config, prepared, _spread(prepared.val, count))
+    write_text_atomic(folder / METRICS, json_text(metrics))
+    plot_curves(folder / CURVES, progress.history)
     return metrics
 
 
@@ -89,22 +90,24 @@ def kept_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
 
 def choose_on(
     network: nn.Module, config: TrainConfig, prepared: Prepared, limit_s: float
-) -> tuple[list[Choice], int]:
-    """Return the choice for each class, and the number of validation images that fitted into the time."""
-    options = config.validation
-    chooser = Chooser(prepared.classes, options.threshold_rule, options.min_area_px)
+) -> tuple[dict[str, ThresholdChoice], int]:
+    """Return the choice for each class that occurs, and how many validation images fitted into the time.
+
+    Raises DataError when no validation image shows any class.
+    """
+    options, classes = config.validation, prepared.classes
     runtime, predict = TorchRuntime(network), PredictOptions(flip_tta=options.tta, batch=options.batch)
-    count, began_s = len(prepared.val), time.monotonic()
-    for number, sample in enumerate(_spread(prepared.val, count), start=1):
-        mask = sample.mask
-        assert mask is not None  # the integrity check saw it
-        chooser.add(
-            predict_probability(sample.image(), runtime, config.input, prepared.classes, predict), mask
-        )
-        if time.monotonic() - began_s > limit_s:
-            count = number
-            break
-    return chooser.choose(), count
+    match = match_classes(classes, classes)
+    began_s = time.monotonic()
+    with Chooser([info.name for info in classes], options.threshold_rule, options.min_area_px) as chooser:
+        for sample in _spread(prepared.val, len(prepared.val)):
+            mask = sample.mask
+            assert mask is not None  # the integrity check saw it
+            planes = predict_probability(sample.image(), runtime, config.input, classes, predict)
+            chooser.add(list(planes), match.truth(mask))
+            if time.monotonic() - began_s > limit_s:
+                break
+        return {choice.class_name: choice for choice in chooser.choose()}, chooser.images
 
 
 def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
@@ -119,15 +122,13 @@ def _write(
     config: TrainConfig,
     prepared: Prepared,
     facts: dict[str, Any],
-    choices: Sequence[Choice],
+    choices: Mapping[str, ThresholdChoice],
 ) -> Bundle:
-    names = [info.name for info in prepared.classes]
-    rule = config.validation.threshold_rule
-    where = f"{len(prepared.val)} validation images of this run"
+    measure = config.validation.threshold_rule
+    rule, where = f"largest {measure}", f"{len(prepared.val)} validation images of this run"
     options = network_options(config, prepared.classes)
     for only_at_start in ("prior", "encoder_weights"):
         options.pop(only_at_start, None)
-    told = {name: round(c.value, 4) for name, c in zip(names, choices, strict=True)}
     return write_bundle(
         network,
         network_name=config.model.name,
@@ -136,16 +137,10 @@ def _write(
         input_spec=config.input,
         out=folder / BUNDLE,
         parity_images=[sample.image() for sample in prepared.val[:_PARITY_IMAGES]],
-        thresholds={
-            name: Chosen(value=round(c.threshold, 2), rule=f"largest {rule}", data=where)
-            for name, c in zip(names, choices, strict=True)
-        },
-        min_area_px={
-            name: Chosen(value=c.min_area_px, rule=f"largest {rule} at the threshold", data=where)
-            for name, c in zip(names, choices, strict=True)
-        },
-        presence_px=dict.fromkeys(names, config.validation.presence_px),
-        metrics={"validation": {rule: told}},
+        thresholds={n: Chosen(value=c.threshold, rule=rule, data=where) for n, c in choices.items()},
+        min_area_px={n: Chosen(value=c.min_area_px, rule=rule, data=where) for n, c in choices.items()},
+        presence_px={info.name: config.validation.presence_px for info in prepared.classes},
+        metrics={"validation": {measure: {n: round(c.score, 4) for n, c in choices.items()}}},
         fingerprint=facts,
         licence=config.bundle.licence,
         origin=config.bundle.origin or f"Trained by `flawscope train {config.recipe}`.",
@@ -179,54 +174,11 @@ def width_range_px(prepared: Prepared) -> tuple[float, float] | None:
 
 
 def figures_of(
-    bundle: Bundle, config: TrainConfig, prepared: Prepared, samples: Sequence[Sample]
+    bundle: Bundle, folder: Path, config: TrainConfig, prepared: Prepared, samples: Sequence[Sample]
 ) -> dict[str, Any]:
     """Return ``metrics.json`` of the finished bundle on validation images."""
-    names = [info.name for info in prepared.classes]
-    runtime, options = make_runtime(bundle), PredictOptions(batch=config.validation.batch)
-    spec, limits = bundle.manifest.input, [bundle.threshold(name) for name in names]
-    areas, least = [bundle.min_area_px(name) for name in names], [bundle.presence_px(name) for name in names]
-    rows = []
-    for sample in samples:
-        mask = sample.mask
-        assert mask is not None
-        probability = predict_probability(sample.image(), runtime, spec, prepared.classes, options)
-        _, stack = to_mask(probability, limits, areas, least)
-        truths = [_truth(mask, k, info) for k, info in enumerate(prepared.classes)]
-        counts = tuple(
-            count_image(probability[k], truth, predicted=stack[k]) for k, truth in enumerate(truths)
-        )
-        rows.append(ImageRow(sample.name, counts, source=sample.source, group=sample.group))
-    summary = summarise(rows, names)
-    return {
-        "schema": 1,
-        "task": config.task,
-        "images": len(rows),
-        "part": "val",
-        "at": "original",
-        "figures": _plain(summary.figures),
-        "classes": {name: _plain(figures) for name, figures in summary.classes.items()},
-        "sources": {},
-    }
-
-
-def _truth(mask: Mask, k: int, info: ClassInfo) -> npt.NDArray[Any]:
-    """Return one class's truth: bool of a stack; of an index mask 0, 1 and 255 = ignore."""
-    if mask.ndim == 3:
-        return np.ascontiguousarray(mask[..., k])
-    return np.where(mask == IGNORE_INDEX, mask, mask == info.id).astype(np.uint8)
-
-
-def _plain(figures: dict[str, Figure]) -> dict[str, dict[str, float | None]]:
-    return {
-        name: {k: (v if v is not None and math.isfinite(v) else None) for k, v in asdict(figure).items()}
-        for name, figure in figures.items()
-    }
-
-
-def draw_curves(path: Path, history: Sequence[dict[str, Any]]) -> None:
-    """Draw loss and figures over the steps."""
-    with contextlib.suppress(ModuleNotFoundError):
-        from flawscope.reporting.plots import plot_curves
-
-        plot_curves(path, history)
+    root = prepared.dataset.root if prepared.dataset else folder
+    dataset = Dataset(root, "run", prepared.classes, config.task, tuple(samples), classes_named=True)
+    options = EvaluateOptions(predict=PredictOptions(batch=config.validation.batch), gallery=0)
+    metrics = evaluate(bundle, dataset, part="all", options=options)
+    return replace(metrics, part="val", model=BUNDLE).to_dict()

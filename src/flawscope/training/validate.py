@@ -116,6 +116,10 @@ def figures(sums: Sums) -> dict[str, float]:
     occurs = sums[:, -1, 0] > 0
     if not occurs.any():
         return dict.fromkeys(("val_f1", "val_f1_tol2", "val_iou", "val_threshold"), math.nan)
-    curves = {name: curve[occurs] for name, curve in pooled(sums).items()}
-    best = {f"val_{name}": float(curves[name].max(axis=1).mean()) for name in ("f1", "f1_tol2", "iou")}
-    return {**best, "val_threshold": float(THRESHOLDS[curves["f1_tol2"].argmax(axis=1)].mean())}
+    curves = [pooled(one) for one in sums[occurs]]
+    best = {
+        f"val_{name}": float(np.mean([one[name].max() for one in curves]))
+        for name in ("f1", "f1_tol2", "iou")
+    }
+    thresholds = [THRESHOLDS[one["f1_tol2"].argmax()] for one in curves]
+    return {**best, "val_threshold": float(np.mean(thresholds))}
