@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_networks import PLAIN, Box, Global, Identity, Pooled
 
 from flawscope.errors import BundleError, ImageError, UsageError
 from flawscope.inspection.bands import ArraySource, activate
@@ -17,6 +16,8 @@ from flawscope.inspection.seams import measure_seam_difference
 from flawscope.inspection.tiles import Network, predict_bands, predict_probability
 from flawscope.manifest import InputSpec
 from flawscope.types import FloatArray, RgbImage
+
+from .toy_networks import PLAIN, Box, Global, Identity, Pooled
 
 SPEC = InputSpec(size_px=96, stride_multiple=8, halo_px=16, blend_px=8, mean=(0.5,) * 3, std=(0.1,) * 3)
 WHOLE = SPEC.model_copy(update={"size_px": 8192})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import ndimage
-from toy_networks import SPEC_GREY, ThinDark
 
 from flawscope.inspection.bands import ArraySource
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.tiles import Network, predict_probability, working_scales
 from flawscope.inspection.working_scale import ScaleSearch, candidate_scales, evidence, pick
 from flawscope.types import RgbImage
+
+from .toy_networks import SPEC_GREY, ThinDark
 
 SEARCH = ScaleSearch(width_range_px=(2.0, 9.0))
 

@@ -1,0 +1,128 @@
+"""What a run has done so far, one small JSON file an image, so that ``--resume`` and ``--shard`` can go on
+from it.
+
+The files lie in ``OUT/.flawscope/``. An entry appears after all outputs of its image are in place, and counts
+only for the very settings it was made with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from flawscope.images.atomic import output_error, write_text_atomic
+from flawscope.types import Centreline, Finding, Inspection, Scale
+
+FOLDER = ".flawscope"
+_SCHEMA = 1
+
+
+class Journal:
+    """Entries of one output folder for one fingerprint of settings."""
+
+    def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:
+        self._folder = out / FOLDER
+        text = json.dumps(settings, sort_keys=True, default=str)
+        self._settings = hashlib.sha256(text.encode()).hexdigest()
+
+    def forget(self, stem_path: str) -> None:
+        """Drop the entry of an image, if there is one. Raises OutputError."""
+        path = self._path(stem_path)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise output_error(path, error) from error
+
+    def add(self, stem_path: str, image: Path, inspection: Inspection) -> None:
+        """Note an image as done. Raises OutputError."""
+        entry = {
+            "schema": _SCHEMA,
+            "settings": self._settings,
+            "input": _stamp(image),
+            "inspection": _to_json(inspection),
+        }
+        write_text_atomic(self._path(stem_path), json.dumps(entry, separators=(",", ":")))
+
+    def find(self, stem_path: str, image: Path) -> Inspection | None:
+        """The image's result, less its prediction; None unless it was made of this file with these
+        settings."""
+        try:
+            entry = json.loads(self._path(stem_path).read_text(encoding="utf-8"))
+            same = (entry["schema"], entry["settings"]) == (_SCHEMA, self._settings)
+            if not same or entry["input"] != _stamp(image):
+                return None
+            return _from_json(entry["inspection"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # no entry, or none that is of use: the image is done again
+
+    def picture_path(self, stem_path: str) -> Path:
+        """Where the image's small overlay for the report lies."""
+        return self._path(stem_path).with_suffix(".jpg")
+
+    def _path(self, stem_path: str) -> Path:
+        # Hashed: stems may be as long as a file name can be, and must not clash without case.
+        return self._folder / f"{hashlib.sha256(stem_path.encode()).hexdigest()[:32]}.json"
+
+
+def _stamp(image: Path) -> list[Any]:
+    try:
+        status = image.stat()
+    except OSError:
+        return []
+    return [str(image.resolve()), status.st_size, status.st_mtime_ns]
+
+
+def _to_json(inspection: Inspection) -> dict[str, Any]:
+    scale = inspection.scale
+    return {
+        "image": inspection.image,
+        "status": inspection.status,
+        "size_hw": list(inspection.size_hw),
+        "findings": [_finding_to_json(finding) for finding in inspection.findings],
+        "scale": None if scale is None else [scale.mm_per_px, scale.source, scale.u_rel],
+        "seconds": inspection.seconds,
+        "error": inspection.error,
+        "notes": list(inspection.notes),
+        "label": inspection.label,
+        "label_score": inspection.label_score,
+        "tiles_not_inspected": inspection.tiles_not_inspected,
+    }
+
+
+def _from_json(raw: dict[str, Any]) -> Inspection:
+    values = dict(raw)
+    values["size_hw"] = tuple(values["size_hw"])
+    values["notes"] = tuple(values["notes"])
+    values["scale"] = None if values["scale"] is None else Scale(*values["scale"])
+    values["findings"] = tuple(_finding_from_json(item) for item in values["findings"])
+    return Inspection(**values)
+
+
+def _finding_to_json(finding: Finding) -> dict[str, Any]:
+    values = {item.name: getattr(finding, item.name) for item in fields(finding)}
+    values["contour_xy_px"] = [np.round(ring, 3).tolist() for ring in finding.contour_xy_px]
+    line = finding.centreline
+    values["centreline"] = line and {
+        "points_xy_px": np.round(line.points_xy_px, 3).tolist(),
+        "width_px": np.round(line.width_px, 4).tolist(),
+        "branch": line.branch.tolist(),
+    }
+    return {key: value.item() if isinstance(value, np.generic) else value for key, value in values.items()}
+
+
+def _finding_from_json(raw: dict[str, Any]) -> Finding:
+    values = dict(raw)
+    values["contour_xy_px"] = tuple(np.array(ring, dtype=np.float64) for ring in values["contour_xy_px"])
+    line = values["centreline"]
+    values["centreline"] = line and Centreline(
+        points_xy_px=np.array(line["points_xy_px"], dtype=np.float64).reshape(-1, 2),
+        width_px=np.array(line["width_px"], dtype=np.float64),
+        branch=np.array(line["branch"], dtype=np.int64),
+    )
+    return Finding(**values)

@@ -1,0 +1,116 @@
+"""Which files a run writes: those of each image as it is done, those of the whole run at its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from flawscope.errors import UsageError
+from flawscope.images.atomic import write_text_atomic
+from flawscope.inspection.bands import RowSource
+from flawscope.inspection.mask_files import mask_name, write_masks
+from flawscope.inspection.preprocess import scaled_size_hw
+from flawscope.inspection.record import RunRecord
+from flawscope.inspection.report import write_html
+from flawscope.inspection.resample import shrink_source
+from flawscope.reporting.coco import write_coco
+from flawscope.reporting.geojson import write_geojson
+from flawscope.reporting.json_records import write_json
+from flawscope.reporting.overlay import MAX_SIDE_PX, draw_overlay, write_overlay
+from flawscope.reporting.tables import FINDINGS_COLUMNS, IMAGES_COLUMNS, finding_row, image_row, write_csv
+from flawscope.types import ClassInfo, Inspection, RgbImage
+
+_PICTURE_SIDE_PX = 1600
+
+DEFAULT_FORMATS = ("csv", "masks", "overlays", "html")
+
+_RUN_FILES: dict[str, tuple[str, Callable[[Path, RunRecord], None]]] = {
+    "geojson": ("findings.geojson", lambda path, run: write_geojson(path, run.inspections)),
+    "coco": ("coco.json", lambda path, run: write_coco(path, run.inspections, run.inspector.classes)),
+    "json": ("findings.json", lambda path, run: write_json(path, run.inspections)),
+}
+"""Format -> file and its writer, for formats with one file a run."""
+
+FORMATS = (*DEFAULT_FORMATS, *_RUN_FILES)
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """UsageError for a format that does not exist, naming those that do."""
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or not formats:
+        raise UsageError(
+            f"--format {', '.join(unknown) or '(none)'} is not known.\nExpected: {', '.join(FORMATS)}."
+        )
+
+
+def expected_files(
+    out: Path, stem_path: str, size_hw: tuple[int, int], formats: Sequence[str], picture: Path
+) -> list[Path]:
+    """The files of one image that a finished run has; ``picture`` is its small overlay for the report."""
+    files = []
+    if "masks" in formats:
+        files.append(out / "masks" / mask_name(stem_path, size_hw))
+    if "overlays" in formats:
+        files.append(out / "overlays" / f"{stem_path}.jpg")
+    if "html" in formats:
+        files.append(picture)
+    return files
+
+
+def write_image(
+    out: Path,
+    stem_path: str,
+    source: RowSource,
+    inspection: Inspection,
+    classes: Sequence[ClassInfo],
+    formats: Sequence[str],
+    picture: Path,
+) -> None:
+    """Write the files of one image: its mask, its overlay, and the small overlay for the report.
+
+    Raises OutputError.
+    """
+    if "masks" in formats and inspection.prediction is not None:
+        write_masks(out / "masks", stem_path, inspection.prediction)
+    if "overlays" in formats:
+        drawn = _drawn(source, inspection, classes, MAX_SIDE_PX)
+        write_overlay(out / "overlays" / f"{stem_path}.jpg", drawn)
+    if "html" in formats:
+        # Drawn anew at its own size: outlines of a large overlay would vanish when it is made small.
+        write_overlay(picture, _drawn(source, inspection, classes, _PICTURE_SIDE_PX))
+
+
+def _drawn(source: RowSource, inspection: Inspection, classes: Sequence[ClassInfo], side_px: int) -> RgbImage:
+    size_hw = source.size_hw
+    factor = min(1.0, side_px / max(size_hw))
+    whole = factor == 1.0
+    picture = source.read(0, size_hw[0]) if whole else shrink_source(source, scaled_size_hw(size_hw, factor))
+    return draw_overlay(picture, inspection.findings, classes, inspection.scale, size_hw=size_hw)
+
+
+def write_run(
+    out: Path, stems: Sequence[str], pictures: Sequence[Path], record: RunRecord
+) -> Mapping[str, str]:
+    """Write the tables, the report and ``run.json``; returns format -> file or folder. Raises OutputError."""
+    files: dict[str, str] = {}
+    if "csv" in record.formats:
+        rows = [finding_row(finding) for item in record.inspections for finding in item.findings]
+        write_csv(out / "findings.csv", FINDINGS_COLUMNS, rows)
+        write_csv(out / "images.csv", IMAGES_COLUMNS, [image_row(item) for item in record.inspections])
+        files["csv"] = "findings.csv"
+    for name in ("masks", "overlays"):
+        if name in record.formats:
+            files[name] = name
+    for name, (file, write) in _RUN_FILES.items():
+        if name in record.formats:
+            write(out / file, record)
+            files[name] = file
+    if "html" in record.formats:
+        write_html(out / "report.html", stems, pictures, record, list(files.values()))
+        files["html"] = "report.html"
+    content: dict[str, Any] = record.to_json()
+    write_text_atomic(out / "run.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    files["run"] = "run.json"
+    return files
