@@ -1,0 +1,123 @@
+"""Shapes of known size: lengths within 2 %, widths within half a pixel.
+
+A hard mask cannot hold every width: along a direction in which rows of pixels repeat every ``s`` pixels its
+width is a multiple of ``s``. Widths of hard masks are therefore checked at angles off the grid, and at any
+angle against the area of the mask itself.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from flawscope.measurement.findings import measure
+from flawscope.types import Finding
+
+from . import shapes
+
+ANGLES = list(range(0, 180, 5))
+OFF_GRID = [angle + 3.7 for angle in range(0, 180, 12)]
+
+
+def only(coverage: shapes.Coverage, soft: bool = False) -> Finding:
+    findings = measure(shapes.hard(coverage), coverage if soft else None)
+    return max(findings, key=lambda finding: finding.area_px)
+
+
+@pytest.mark.parametrize("width", [2, 3, 5, 8, 12, 20])
+def test_soft_edges_give_the_width_of_a_bar_at_any_angle(width: int) -> None:
+    for angle in ANGLES:
+        bar = only(shapes.bar(100, width, angle, (0.2, 0.3)), soft=True)
+        assert bar.length_px == pytest.approx(100, rel=0.02), angle
+        assert bar.width_mean_px == pytest.approx(width, abs=0.25), angle
+        assert bar.width_p95_px == pytest.approx(width, abs=0.3), angle
+        assert bar.width_max_px == pytest.approx(width, abs=0.4), angle
+
+
+@pytest.mark.parametrize("width", [2, 3, 5, 8, 12, 20])
+def test_hard_masks_give_the_width_of_a_bar(width: int) -> None:
+    for angle in OFF_GRID:
+        bar = only(shapes.bar(100, width, angle, (0.2, 0.3)))
+        assert bar.length_px == pytest.approx(100, rel=0.02), angle
+        assert bar.width_mean_px == pytest.approx(width, abs=0.3), angle
+        assert bar.width_p95_px == pytest.approx(width, abs=0.5), angle
+        assert bar.width_max_px == pytest.approx(width, abs=0.5), angle
+
+
+@pytest.mark.parametrize("width", [2, 5, 12, 20])
+def test_the_width_agrees_with_the_area_at_every_angle(width: int) -> None:
+    for angle in ANGLES:
+        bar = only(shapes.bar(100, width, angle, (0.2, 0.3)))
+        assert bar.width_mean_px == pytest.approx(bar.area_px / 100, abs=0.25), angle
+
+
+def test_direction_is_counter_clockwise_from_the_rows() -> None:
+    for angle in ANGLES:
+        bar = only(shapes.bar(80, 4, angle, (0.1, 0.1)))
+        turn = (bar.orientation_deg - angle + 90) % 180 - 90
+        assert abs(turn) < 1.5, angle
+
+
+@pytest.mark.parametrize("width", [3, 8, 20])
+def test_round_ends_count_in_the_length_and_not_in_the_width(width: int) -> None:
+    for angle in OFF_GRID:
+        capsule = only(shapes.capsule(120, width, angle))
+        assert capsule.length_px == pytest.approx(120, rel=0.02), angle
+        assert capsule.width_mean_px == pytest.approx(width, abs=0.3), angle
+
+
+@pytest.mark.parametrize(("narrow", "wide"), [(1, 8), (2, 20)])
+def test_a_wedge_is_measured_to_its_wide_end(narrow: int, wide: int) -> None:
+    for angle in OFF_GRID:
+        wedge = only(shapes.wedge(160, narrow, wide, angle), soft=True)
+        assert wedge.length_px == pytest.approx(160, rel=0.02), angle
+        assert wedge.width_mean_px == pytest.approx((narrow + wide) / 2, abs=0.3), angle
+        assert wedge.width_max_px == pytest.approx(wide, abs=0.75), angle
+        line = wedge.centreline
+        ends = sorted([line.width_px[:8].mean(), line.width_px[-8:].mean()])
+        assert ends == pytest.approx([narrow, wide], abs=0.8), angle
+
+
+@pytest.mark.parametrize("radius", [10, 25, 60])
+@pytest.mark.parametrize("width", [2, 5, 9])
+def test_a_ring_is_one_closed_line(radius: int, width: int) -> None:
+    ring = only(shapes.ring(radius, width, (0.3, 0.1)), soft=True)
+    assert ring.length_px == pytest.approx(2 * np.pi * radius, rel=0.02)
+    assert ring.width_mean_px == pytest.approx(width, abs=0.3)
+    assert ring.branch_points == 0
+    assert len(ring.contour_xy_px) == 2  # outer ring and hole
+
+
+@pytest.mark.parametrize("width", [2, 6, 12, 20])
+@pytest.mark.parametrize(
+    ("name", "arms"), [("cross", (0, 90, 180, 270)), ("slant cross", (0, 60, 180, 240)), ("Y", (0, 120, 240))]
+)
+def test_crossings_neither_lengthen_nor_widen(name: str, arms: tuple[int, ...], width: int) -> None:
+    for turn in (3.7, 20.3, 49.1, 77.9):
+        star = only(shapes.star(80, width, tuple(arm + turn for arm in arms)))
+        assert star.length_px == pytest.approx(80 * len(arms), rel=0.02), turn
+        assert star.width_mean_px == pytest.approx(width, abs=0.3), turn
+        assert star.width_max_px == pytest.approx(width, abs=0.75), turn
+        assert star.branch_points >= 1
+
+
+@pytest.mark.parametrize("width", [2, 4, 8])
+def test_bends_are_followed(width: int) -> None:
+    coverage, length = shapes.wave(200, width, amplitude=8, period=60)
+    wave = only(coverage, soft=True)
+    assert wave.length_px == pytest.approx(length, rel=0.02)
+    assert wave.width_mean_px == pytest.approx(width, abs=0.3)
+
+
+def test_a_diagonal_of_single_pixels_is_as_long_as_it_looks() -> None:
+    mask = np.eye(100, dtype=np.uint8)
+    line = only(mask.astype(np.float32))
+    assert line.length_px == pytest.approx(100 * np.sqrt(2), rel=0.02)
+    assert line.width_mean_px == pytest.approx(1 / np.sqrt(2), abs=0.1)
+
+
+def test_a_short_stout_bar_keeps_its_axis() -> None:
+    for angle in OFF_GRID:
+        bar = only(shapes.bar(60, 20, angle, (0.1, 0.3)))
+        assert bar.length_px == pytest.approx(60, rel=0.025), angle
+        assert bar.width_mean_px == pytest.approx(20, abs=0.4), angle
