@@ -138,6 +138,11 @@ def test_the_guard_stops_cleanly_and_says_so(tmp_path: Path) -> None:
     assert "val_loss" in progress.history[-1], "what there is gets validated"
 
 
+def test_the_guard_is_silent_after_the_last_step(tmp_path: Path) -> None:
+    progress = fit(make_job(tmp_path, settings(train={"steps": 1}), clock=Clock(time.time() - 119, 1.0)))
+    assert progress.finished and not progress.stopped
+
+
 def test_validation_every_other_epoch_and_at_the_end(tmp_path: Path) -> None:
     progress = fit(make_job(tmp_path, settings(train={"steps": 12, "validate_every": 2})))
     assert ["val_loss" in row for row in progress.history] == [False, True, True]

@@ -122,7 +122,7 @@ def _run_epoch(job: Job, progress: Progress, interrupted: threading.Event) -> No
         crops = sum(len(keys) for keys in step.micro) * accelerator.num_processes
         mean = progress.loss_sum / max(progress.loss_count, 1)
         job.reporter.step(progress.step, job.total_steps, crops, mean, rate)
-        if _agree(job.session, job.clock.spent()):
+        if _agree(job.session, job.clock.spent() and progress.step < job.total_steps):
             progress.stopped = _guard_text(job, progress)
         if progress.stopped or _agree(job.session, interrupted.is_set()):
             _take_losses(job, progress, pending)

@@ -21,8 +21,8 @@ from flawscope.types import ClassInfo
 _WARM_UP = 1
 _LEAST, _MOST = 3, 40
 """Steps that are timed: at least so many, more while they are short."""
-_SHARE = 0.02
-"""Timing goes on until it has taken this share of the budget."""
+_SHARE, _MOST_SHARE = 0.02, 0.08
+"""Timing goes on until it has taken the first share of the budget, and ends at the second in any case."""
 
 MakeSession = Callable[[nn.Module, int], Session]
 """(network, total steps) -> a fresh session."""
@@ -79,14 +79,15 @@ def _time_steps(
     batches = iter(make_loader(crops, full, workers, session.device))
     session.wrapped.train()
     session.set_rate(0)
-    limit_s = _SHARE * 60 * (clock.minutes or 1.0)
+    budget_s = 60 * (clock.minutes or 1.0)
     times: list[float] = []
     for number, step in enumerate(full):
         began_s = time.perf_counter()
         float(take_step(session, step, batches, config, classes))  # waits for the device
         if number >= _WARM_UP or len(full) == 1:
             times.append(time.perf_counter() - began_s)
-        if len(times) >= _LEAST and sum(times) > limit_s:
+        enough = len(times) >= _LEAST and sum(times) > _SHARE * budget_s
+        if enough or sum(times) > _MOST_SHARE * budget_s:
             break
     return sum(times) / len(times)
 
