@@ -21,7 +21,9 @@ SHOWN = (
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Bundle, .flawscope file, or run folder (also of folds).")],
+    model: Annotated[
+        Path, typer.Argument(help="Bundle, .flawscope file or run folder (also of folds); default = bundled.")
+    ],
     dataset: Annotated[Path, typer.Argument(help="Root folder of the data set.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for figures, tables and plots.")],
     split: Annotated[
@@ -42,6 +44,9 @@ def evaluate(
     working_scale: Annotated[
         str, typer.Option("--working-scale", help="Sizes to work at: native, auto, or numbers as 1,0.5.")
     ] = "native",
+    fusion: Annotated[
+        str, typer.Option("--fusion", help="Of several working scales: choose one, or mean or max of all.")
+    ] = "choose",
     runtime: Annotated[str, typer.Option("--runtime", help="auto, onnx, openvino or torch.")] = "auto",
     layout: Annotated[str | None, typer.Option("--layout", help="Layout of the data set.")] = None,
     mask_value: Annotated[
@@ -71,7 +76,7 @@ def evaluate(
 
     if at not in ("original", "network"):
         raise UsageError(f"--at {at!r} is not known.\nExpected original or network.")
-    options = evaluate_options(mapping or (), runtime, tta, working_scale)
+    options = evaluate_options(mapping or (), runtime, tta, working_scale, fusion)
     models = find_models(model)
     data = open_dataset(dataset, layout, parse_mask_values(mask_value or ()), skip_bad)
     make_folder(out)  # an unwritable place is told before the work, not after it

@@ -38,12 +38,16 @@ class ProgressLines:
 
 
 def evaluate_options(
-    mapping: Sequence[str], runtime: str, flip_tta: bool, working_scale: str
+    mapping: Sequence[str], runtime: str, flip_tta: bool, working_scale: str, fusion: str
 ) -> EvaluateOptions:
     """Options of the library from options of the command. Raises UsageError."""
     from flawscope.evaluation.classes import parse_mapping
     from flawscope.evaluation.evaluate import EvaluateOptions
     from flawscope.inspection.options import PredictOptions, parse_working_scale
 
-    predict = PredictOptions(flip_tta=flip_tta, scales=parse_working_scale(working_scale))
+    predict = PredictOptions(
+        flip_tta=flip_tta,
+        scales=parse_working_scale(working_scale),
+        fusion=fusion,  # type: ignore[arg-type]
+    )
     return EvaluateOptions(mapping=parse_mapping(mapping), predict=predict, runtime=runtime)

@@ -37,6 +37,9 @@ def threshold(
     working_scale: Annotated[
         str, typer.Option("--working-scale", help="Sizes to work at: native, auto, or numbers as 1,0.5.")
     ] = "native",
+    fusion: Annotated[
+        str, typer.Option("--fusion", help="Of several working scales: choose one, or mean or max of all.")
+    ] = "choose",
     runtime: Annotated[str, typer.Option("--runtime", help="auto, onnx, openvino or torch.")] = "auto",
     layout: Annotated[str | None, typer.Option("--layout", help="Layout of the data set.")] = None,
     mask_value: Annotated[
@@ -64,7 +67,7 @@ def threshold(
     from flawscope.evaluation.runs import find_models, split_for
     from flawscope.evaluation.thresholds import choose_threshold
 
-    options = evaluate_options(mapping or (), runtime, tta, working_scale)
+    options = evaluate_options(mapping or (), runtime, tta, working_scale, fusion)
     models = find_models(model)
     if models.bundle is None:
         raise UsageError(f"{model} is a run of folds.\nExpected one bundle: name {model}/fold-0/bundle, ...")

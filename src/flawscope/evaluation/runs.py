@@ -17,9 +17,13 @@ from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.evaluate import At, EvaluateOptions, Metrics, ModelLike, Progress, evaluate
 from flawscope.evaluation.metrics import Failed, csv_text, json_text
 from flawscope.images.atomic import make_folder, write_text_atomic
+from flawscope.inspection.default_model import default_bundle_path
 
 FOLDS = "folds"
 """The part that stands for: each fold's bundle on the images that it was not trained on."""
+
+DEFAULT = "default"
+"""Stands for the bundled model."""
 
 _FOLD = re.compile(r"fold-(\d+)")
 
@@ -84,8 +88,13 @@ class FoldMetrics:
 
 
 def find_models(path: str | Path) -> RunModels:
-    """Return the bundles of a run folder, or the bundle that the path itself is. Raises UsageError."""
+    """Return the bundles of a run folder, or the bundle that the path itself is.
+
+    ``default`` is the bundled model, unless something of that name lies here. Raises UsageError.
+    """
     root = Path(path)
+    if str(path) == DEFAULT and not root.exists():
+        root = default_bundle_path()
     if not root.exists():
         raise UsageError(
             f"There is no model at {root}.\nExpected a bundle, a .flawscope file or a run folder."
