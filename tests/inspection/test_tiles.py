@@ -61,6 +61,8 @@ def test_seam_difference_is_nought_for_local_networks_and_measured_for_others() 
     images = [picture(80, 60), picture(400, 300)]
     assert measure_seam_difference(Box(5), images, SPEC) <= 1e-6
     assert measure_seam_difference(Global(), images, SPEC) > 1e-4
+    assert measure_seam_difference(Box(SPEC.halo_px), images, SPEC) <= 1e-6
+    assert measure_seam_difference(Box(SPEC.halo_px + SPEC.blend_px), images, SPEC) > 1e-4
     resized = InputSpec(mode="resize", factor=0.5)
     assert measure_seam_difference(Global(), images, resized) == 0.0
 

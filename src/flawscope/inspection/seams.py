@@ -17,14 +17,16 @@ def measure_seam_difference(
 ) -> float:
     """Largest probability difference between tiled and whole runs over the images; 0 for resized networks.
 
-    Images H x W x 3 uint8. Each is cut, or continued by its mirror image, to one and a half tiles a side, so
-    that every one has seams in both directions. Local networks whose halo covers their receptive field give
+    Images H x W x 3 uint8. Each is cut, or continued by its mirror image, to two tiles a side, so that
+    every one has seams in both directions. Local networks whose halo covers their receptive field give
     about 1e-6 (rounding); networks with squeeze-excite or pooling heads depend on the whole tile and give
     more.
     """
     if spec.mode == "resize":
         return 0.0
-    edge = -(-3 * spec.size_px // (2 * spec.stride_multiple)) * spec.stride_multiple
+    # Two tiles at their least overlap: any other size would give them more halo than photographs get.
+    step = (spec.size_px - spec.overlap_px) // spec.stride_multiple * spec.stride_multiple
+    edge = spec.size_px + step
     # One tile that holds everything: the run over the whole image.
     whole = spec.model_copy(update={"size_px": edge})
     largest = 0.0
