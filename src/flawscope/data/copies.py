@@ -21,8 +21,10 @@ _EDGE = 64
 _HASH_EDGE = 8
 _HASH_MIN = 0.90
 _WHOLE_MIN = 0.95
+_SMALLEST_EDGE_PX = 32
+"""Smaller pictures (digits) are alike without being copies; only exact copies are looked for among them."""
 _BLOCK_MIN = 0.60
-_ROWS_AT_ONCE = 1024
+_ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,13 +34,15 @@ class Fingerprint:
     digest: bytes
     """Hash of size and pixels."""
     thumbnail: npt.NDArray[np.uint8]
-    """64 x 64 grey."""
+    """64 x 64 grey; all zero (like nothing else) for pictures under 32 px."""
 
 
 def fingerprint(image: RgbImage) -> Fingerprint:
     """Fingerprint of an image H x W x 3 uint8."""
     content = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
     content.update(image.tobytes())
+    if min(image.shape[:2]) < _SMALLEST_EDGE_PX:
+        return Fingerprint(content.digest(), np.zeros((_EDGE, _EDGE), np.uint8))
     grey = Image.fromarray(image).convert("L").resize((_EDGE, _EDGE), Image.Resampling.BOX)
     return Fingerprint(content.digest(), np.asarray(grey))
 

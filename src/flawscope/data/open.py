@@ -15,7 +15,7 @@ from pathlib import Path
 from flawscope.data.dataset import Dataset, Problem
 from flawscope.data.description import ReadOptions, read_description
 from flawscope.data.groups import rule_in_words, with_groups
-from flawscope.data.layouts import crackforest, image_mask, kaggle_cracks
+from flawscope.data.layouts import crackforest, idx, image_mask, kaggle_cracks, labelled, severstal
 from flawscope.data.split_file import load_split, missing_names
 from flawscope.errors import LayoutError
 
@@ -35,6 +35,12 @@ class Layout:
 
 
 LAYOUTS: dict[str, Layout] = {
+    "severstal": Layout(
+        severstal.detect,
+        severstal.read,
+        "train_images/*.jpg and train.csv with ImageId,ClassId,EncodedPixels",
+    ),
+    "idx": Layout(idx.detect, idx.read, "train-images-idx3-ubyte(.gz), train-labels-..., t10k-..."),
     "kaggle-cracks": Layout(
         kaggle_cracks.detect, kaggle_cracks.read, "train|test/{images,masks}, stems with a prefix: CFD_001"
     ),
@@ -44,6 +50,8 @@ LAYOUTS: dict[str, Layout] = {
         "images/* and masks/* of the same stem, or X.jpg beside X.png or X_label.png",
     ),
     "crackforest": Layout(crackforest.detect, crackforest.read, "images/*.jpg and groundTruth/*.mat"),
+    "csv-labels": Layout(labelled.detect_csv, labelled.read_csv, "labels.csv with the columns file,class"),
+    "image-folder": Layout(labelled.detect_folders, labelled.read_folders, "CLASS/*.jpg, a folder a class"),
 }
 """Name -> layout, in order of precedence."""
 
