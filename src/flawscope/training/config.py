@@ -186,7 +186,8 @@ class TrainLoopConfig(Section):
         default="", description="Bundle whose weights to start from; empty = random or encoder weights."
     )
     refit: bool = Field(
-        default=False, description="With folds: train once more on all training images for a bundle on top."
+        default=False,
+        description="With folds: one more run on all of them, less validation.share, for a bundle on top.",
     )
 
 

@@ -35,7 +35,7 @@ from flawscope.training.prepare import Prepared
 from flawscope.training.progress import Reporter
 from flawscope.training.session import build_network, network_options
 from flawscope.training.validate import class_planes
-from flawscope.types import ClassInfo, Sample
+from flawscope.types import ClassInfo, RgbImage, Sample
 
 BUNDLE, METRICS, CURVES = "bundle", "metrics.json", "curves.png"
 _LIMIT_S = 20.0
@@ -136,7 +136,7 @@ def _write(
         classes=prepared.classes,
         input_spec=config.input,
         out=folder / BUNDLE,
-        parity_images=[sample.image() for sample in prepared.val[:_PARITY_IMAGES]],
+        parity_images=_parity_images(config, prepared),
         thresholds={n: Chosen(value=c.threshold, rule=rule, data=where) for n, c in choices.items()},
         min_area_px={n: Chosen(value=c.min_area_px, rule=rule, data=where) for n, c in choices.items()},
         presence_px={info.name: config.validation.presence_px for info in prepared.classes},
@@ -149,6 +149,14 @@ def _write(
         working_scales=config.bundle.working_scales,
         width_range_px=width_range_px(prepared),
     )
+
+
+def _parity_images(config: TrainConfig, prepared: Prepared) -> list[RgbImage]:
+    """Return real images for the gate; with a budget half as many, and no larger than a tile."""
+    count, edge_px = _PARITY_IMAGES, None
+    if config.train.minutes is not None:
+        count, edge_px = _PARITY_IMAGES // 2, config.input.size_px if config.input.mode == "tile" else None
+    return [sample.image()[:edge_px, :edge_px] for sample in prepared.val[:count]]
 
 
 def width_range_px(prepared: Prepared) -> tuple[float, float] | None:

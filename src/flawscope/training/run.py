@@ -176,7 +176,9 @@ class _Runner:
         pool = SynthPool(config.data.synth, config.train.seed) if config.data.synth.images else None
         if pool is not None:
             self.reporter.say(f"drawing {config.data.synth.images} synthetic images")
+        drawing_s = time.monotonic()
         store = make_store(config, prepared, pool, processes, begun)
+        renewal_s = (time.monotonic() - drawing_s) * config.data.synth.renew if pool else 0.0
         shares = positive_shares(store, prepared.classes)
         config = with_prior(config, shares)
         if self.workers:
@@ -188,7 +190,7 @@ class _Runner:
         if config.train.init and not saved:
             load_initial(network, config.train.init, config, prepared.classes)
         clock = Clock(started_s, config.train.minutes)
-        config = self._fix_length(config, network, crops, validator, prepared, clock)
+        config = self._fix_length(config, network, crops, validator, prepared, clock, renewal_s)
         self._write_head(config, prepared)
         session = start_session(config, network, self.accelerator, config.train.steps or 1)
         job = Job(
@@ -218,6 +220,7 @@ class _Runner:
         validator: Validator,
         prepared: Prepared,
         clock: Clock,
+        renewal_s: float,
     ) -> TrainConfig:
         """Return the configuration with ``train.steps`` fixed; only a first start measures anything."""
         if config.train.steps is not None:
@@ -231,7 +234,15 @@ class _Runner:
             return start_session(config, copied, self.accelerator, steps)
 
         found = plan_steps(
-            config, network, make_session, crops, validator, prepared.classes, self.workers, clock
+            config,
+            network,
+            make_session,
+            crops,
+            validator,
+            prepared.classes,
+            self.workers,
+            clock,
+            renewal_s,
         )
         steps = int(_broadcast(self.accelerator, found.steps))
         every = int(_broadcast(self.accelerator, found.validate_every))

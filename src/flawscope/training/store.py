@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -106,6 +107,10 @@ class PictureStore:
         self._kept: OrderedDict[int, Picture] = OrderedDict()
         self._bytes = 0
         self._block: int | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A worker process decodes for itself: sending what is decoded would take longer.
+        return {**self.__dict__, "_kept": OrderedDict(), "_bytes": 0}
 
     def __len__(self) -> int:
         return len(self.sources)

@@ -37,9 +37,11 @@ def plan_steps(
     classes: tuple[ClassInfo, ...],
     workers: int,
     clock: Clock,
+    renewal_s: float = 0.0,
 ) -> Fit:
     """Return the number of steps that fit into what is left of the budget.
 
+    ``renewal_s`` is what else every epoch costs: drawing synthetic images anew.
     Neither the network nor torch's random state is changed, so a run that is given the same number of steps
     outright ends the same. Raises TrainingError when nothing is left of the budget.
     """
@@ -59,7 +61,7 @@ def plan_steps(
         )
     per_epoch = len(deal(crops.order(0), config.train.batch, config.train.accumulate, world))
     # A checkpoint is about four copies of the weights on disk.
-    epoch_s = 0.02 + 4 * sum(p.numel() for p in network.parameters()) * 4 / 2e8
+    epoch_s = renewal_s + 0.02 + 4 * sum(p.numel() for p in network.parameters()) * 4 / 2e8
     return fit_steps(left_s, Costs(step_s, validation_s, epoch_s), per_epoch, config.train.validate_every)
 
 
