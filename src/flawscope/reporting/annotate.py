@@ -101,7 +101,8 @@ def _crowd(findings: Sequence[Finding], factor_xy: tuple[float, float]) -> npt.N
     if not points:
         return np.zeros((0, 2))
     every = max(1, sum(len(ring) for ring in points) // 20_000)
-    return np.concatenate(points)[::every] * np.asarray(factor_xy)
+    crowd: npt.NDArray[np.float64] = np.concatenate(points)[::every] * np.asarray(factor_xy)
+    return crowd
 
 
 def _place(

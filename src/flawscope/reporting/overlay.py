@@ -51,7 +51,12 @@ class Strokes:
         side = max(size_hw)
         line = float(np.clip(side / 900, 1.0, 5.0))
         text = int(np.clip(side / 55, 11, 72))
-        return cls(gap=1.0 + 1.2 * line, line=line, casing=max(0.8, 0.55 * line), text=text)
+        return cls(gap=1.5 + 1.2 * line, line=line, casing=max(0.8, 0.55 * line), text=text)
+
+    @property
+    def middle(self) -> float:
+        """From the edge of a finding to the middle of its outline: whole, so that thin outlines are crisp."""
+        return float(round(self.gap + self.line / 2))
 
     @property
     def reach(self) -> int:
@@ -109,7 +114,8 @@ def shrink(image: RgbImage, max_side_px: int) -> RgbImage:
 def encode_jpeg(image: RgbImage, quality: int = 90) -> bytes:
     """The picture as JPEG; full colour resolution, since outlines are thin."""
     stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "JPEG", quality=quality, subsampling=0, optimize=image.size < 2**24)
+    # No "optimize": Pillow then keeps the whole file in a buffer that pictures of fine grain outgrow.
+    Image.fromarray(image).save(stream, "JPEG", quality=quality, subsampling=0)
     return stream.getvalue()
 
 
@@ -193,7 +199,7 @@ def _mark(
             distance = ndimage.distance_transform_edt(~marked[near])[cut].astype(np.float32)
             block = canvas[y:y1, x:x1]
             _blend(block, colour, None if filled is None else filled[y:y1, x:x1] * np.float32(_FILL))
-            centre = distance - (strokes.gap + strokes.line / 2)
+            centre = distance - strokes.middle
             _blend(block, (0, 0, 0), 0.6 * _stroke(centre, strokes.line + 2 * strokes.casing))
             _blend(block, colour, _stroke(centre, strokes.line))
 

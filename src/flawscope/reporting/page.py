@@ -28,7 +28,8 @@ class Cell:
     """Text of a table cell and the number it is sorted by."""
 
     text: str
-    sort: float = -1.0
+    sort: float | None = -1.0
+    """None: sorted by its text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,6 @@ class FindingView:
     """One row of an image's table."""
 
     number: int
-    class_name: str
     colour: str
     cells: tuple[Cell, ...]
 
@@ -78,6 +78,8 @@ class PageView:
     sections: tuple[ImageView, ...]
     without_section: int
     classes: tuple[tuple[str, str], ...]
+    """Name and ``#rrggbb`` of each class."""
+    has_uncertainty: bool
     scales: tuple[tuple[str, str], ...]
     files: tuple[tuple[str, str], ...]
     most_labels: int = MOST_LABELS
@@ -104,6 +106,7 @@ def view(report: ReportData) -> PageView:
         sections=tuple(item for item in images if item.has_section),
         without_section=sum(item.status == "ok" and not item.has_section for item in images),
         classes=tuple(colours.items()),
+        has_uncertainty=any(f.width_u_mm is not None for i in report.images for f in i.inspection.findings),
         scales=_scales(item.inspection for item in report.images),
         files=tuple((name, quote(name)) for name in report.files),
     )
@@ -233,7 +236,7 @@ def _overview_cells(inspection: Inspection, graded: bool) -> tuple[Cell, ...]:
         percent(share),
     ]
     if graded:
-        cells.append(Cell(severity or _NONE, cells[2].sort))
+        cells.append(Cell(severity or _NONE, None))
     return (*cells, Cell(f"{number(inspection.seconds, 1)} s", inspection.seconds))
 
 
@@ -247,7 +250,12 @@ def _widest(findings: Sequence[Finding]) -> Cell:
 
 def _summary(inspection: Inspection) -> tuple[tuple[str, str], ...]:
     cells = _overview_cells(inspection, False)
-    names = ("findings", "crack length", "widest", "of the surface")
+    names = (
+        "finding" if len(inspection.findings) == 1 else "findings",
+        "crack length",
+        "widest",
+        "of the surface",
+    )
     pairs = zip((cell.text for cell in cells), names, strict=False)
     return tuple((value, name) for value, name in pairs if value != _NONE)
 
@@ -255,13 +263,12 @@ def _summary(inspection: Inspection) -> tuple[tuple[str, str], ...]:
 _FINDING_HEAD = (
     "Class", "Length", "Mean width", "Max width", "Area", "Direction", "Severity", "Score", "Edge",
 )  # fmt: skip
-_TEXT_COLUMNS = ("Class",)
 
 
 def _finding_head(findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Columns that hold anything in this table."""
+    """Columns that say anything in this table."""
     said = {
-        "± (k = 2)": any(item.width_u_mm is not None for item in findings),
+        "Class": len({item.class_name for item in findings}) > 1,
         "Severity": any(item.severity for item in findings),
         "Edge": any(item.at_border for item in findings),
         "Direction": any(item.orientation_deg is not None for item in findings),
@@ -272,26 +279,31 @@ def _finding_head(findings: Sequence[Finding]) -> tuple[str, ...]:
 
 
 def _finding(finding: Finding, colours: dict[str, str], head: Sequence[str]) -> FindingView:
-    degrees, score, spread = finding.orientation_deg, finding.score_mean, finding.width_u_mm
+    degrees, score = finding.orientation_deg, finding.score_mean
     cells = {
+        "Class": Cell(finding.class_name, None),
         "Length": length(finding.length_px, finding.length_mm),
-        "Mean width": width(finding.width_mean_px, finding.width_mean_mm),
+        "Mean width": _mean_width(finding),
         "Max width": width(finding.width_max_px, finding.width_max_mm),
-        "± (k = 2)": Cell(_NONE if spread is None else f"{number(spread, 2)} mm", spread or -1.0),
         "Area": area(finding.area_px, finding.area_mm2),
-        "Direction": Cell(
-            _NONE if degrees is None else f"{degrees:.0f}°", -1.0 if degrees is None else degrees
-        ),
-        "Severity": Cell(" ".join(filter(None, (finding.severity, finding.clause))) or _NONE),
-        "Score": Cell(_NONE if score is None else f"{score:.2f}", -1.0 if score is None else score),
+        "Direction": Cell(_NONE) if degrees is None else Cell(f"{degrees:.0f}°", degrees),
+        "Severity": Cell(" ".join(filter(None, (finding.severity, finding.clause))) or _NONE, None),
+        "Score": Cell(_NONE) if score is None else Cell(f"{score:.2f}", score),
         "Edge": Cell("at edge" if finding.at_border else "", float(finding.at_border)),
     }
     return FindingView(
         number=finding.finding_id,
-        class_name=finding.class_name,
         colour=colours.get(finding.class_name, "#888888"),
         cells=tuple(cells[name] for name in head),
     )
+
+
+def _mean_width(finding: Finding) -> Cell:
+    """Mean width, with its expanded uncertainty where that is known."""
+    cell = width(finding.width_mean_px, finding.width_mean_mm)
+    if finding.width_mean_mm is None or finding.width_u_mm is None:
+        return cell
+    return Cell(f"{number(finding.width_mean_mm, 2)} ± {number(finding.width_u_mm, 2)} mm", cell.sort)
 
 
 def _scale_text(inspection: Inspection) -> str:

@@ -1,4 +1,4 @@
-"""Plots for run folders and evaluations, drawn without a display and without matplotlib's global state."""
+"""Curves of a training run, drawn without a display and without matplotlib's global state."""
 
 from __future__ import annotations
 
@@ -46,73 +46,16 @@ def plot_curves(path: str | Path, history: Sequence[Mapping[str, Any]]) -> None:
         _dress(right, "step", "validation figure")
 
 
-def plot_pr(
-    path: str | Path,
-    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-    chosen: Mapping[str, tuple[float, float]] | None = None,
-    title: str = "",
-) -> None:
-    """Draw precision over recall as PNG.
-
-    curves: name -> (recall, precision), each in 0..1. chosen: name -> (recall, precision) of the threshold in
-    use, drawn as a dot. Raises OutputError.
-    """
-    with _page(path, (5.0, 4.6)) as figure:
-        axes = figure.subplots()
-        for number, (name, (recall, precision)) in enumerate(curves.items()):
-            _line(axes, (list(recall), list(precision)), name, number)
-            if chosen and name in chosen:
-                axes.plot(*chosen[name], "o", color=COLOURS[number % len(COLOURS)], markersize=7)
-        axes.set_xlim(0.0, 1.0)
-        axes.set_ylim(0.0, 1.02)
-        _dress(axes, "recall", "precision", title)
-
-
-def plot_over_threshold(
-    path: str | Path,
-    thresholds: Sequence[float],
-    curves: Mapping[str, Sequence[float]],
-    chosen: float | None = None,
-    title: str = "",
-) -> None:
-    """Draw figures over the threshold as PNG, with a line at the chosen one. Raises OutputError.
-
-    thresholds: N values in 0..1. curves: name -> N values in 0..1.
-    """
-    with _page(path, (6.0, 4.0)) as figure:
-        axes = figure.subplots()
-        for number, (name, values) in enumerate(curves.items()):
-            _line(axes, (list(thresholds), list(values)), name, number)
-        if chosen is not None:
-            axes.axvline(chosen, color="#444444", linewidth=1.0, linestyle="--")
-            axes.annotate(f" {chosen:.3g}", (chosen, 0.02), fontsize=8, color="#444444")
-        axes.set_xlim(0.0, 1.0)
-        axes.set_ylim(0.0, 1.02)
-        _dress(axes, "threshold", "figure", title)
-
-
-def plot_histogram(
-    path: str | Path, values: Sequence[float], label: str, bins: int = 40, title: str = ""
-) -> None:
-    """Draw how often values occur, as PNG. NaN and infinity are left out. Raises OutputError."""
-    with _page(path, (6.0, 3.6)) as figure:
-        axes = figure.subplots()
-        finite = [value for value in values if math.isfinite(value)]
-        if finite:
-            axes.hist(finite, bins=bins, color=COLOURS[0])
-        _dress(axes, label, "count", title)
-
-
 @contextmanager
 def _page(path: str | Path, size_inch: tuple[float, float]) -> Iterator[Figure]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size_inch, layout="constrained", facecolor="white")
-    canvas = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     yield figure
     stream = io.BytesIO()
-    canvas.print_png(stream)
+    figure.savefig(stream, format="png")
     write_bytes_atomic(path, stream.getvalue())
 
 
@@ -134,10 +77,9 @@ def _line(axes: Axes, series: tuple[list[float], list[float]], label: str, numbe
         axes.plot(*series, color=colour, linewidth=1.6, label=label, marker=marker, markersize=4)
 
 
-def _dress(axes: Axes, x_label: str, y_label: str, title: str = "") -> None:
+def _dress(axes: Axes, x_label: str, y_label: str) -> None:
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
-    axes.set_title(title, fontsize=10)
     axes.grid(color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -72,7 +72,7 @@ def patch_of(finding: Finding, factor_xy: tuple[float, float] = (1.0, 1.0)) -> P
     x1, y1 = (int(value) for value in np.ceil(rings[0].max(axis=0)))
     corner = np.array([x0, y0], dtype=np.float64)
     pixels = fill_rings([ring - corner for ring in rings], (y1 - y0 + 1, x1 - x0 + 1))
-    if factor_xy != (1.0, 1.0):
+    if min(factor_xy) < 1.0:
         _mark_edges(pixels, rings, corner)
     return Patch(x0, y0, pixels)
 

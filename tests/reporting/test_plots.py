@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+from flawscope.reporting.plots import plot_curves
+
+ROWS = [
+    {"epoch": 0, "step": 10, "lr": 0.1, "train_loss": 1.0, "val_loss": None, "seconds": 1.0},
+    {
+        "epoch": 1,
+        "step": 20,
+        "lr": 0.05,
+        "train_loss": 0.5,
+        "val_loss": 0.7,
+        "val_f1": 0.4,
+        "val_iou": float("nan"),
+    },
+    {"epoch": 2, "step": 30, "lr": 0.01, "train_loss": float("inf"), "val_loss": 0.6, "val_f1": 0.6},
+]
+
+
+def test_curves_become_a_picture_without_a_window_system(tmp_path: Path) -> None:
+    plot_curves(tmp_path / "run" / "curves.png", ROWS)
+    with Image.open(tmp_path / "run" / "curves.png") as opened:
+        assert opened.format == "PNG"
+        colours = opened.convert("RGB").getcolors(1 << 20) or []
+    assert (0, 114, 178) in {colour for _, colour in colours}
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_a_run_without_rows_gives_empty_axes(tmp_path: Path) -> None:
+    plot_curves(tmp_path / "curves.png", [])
+    assert (tmp_path / "curves.png").stat().st_size > 0
