@@ -185,7 +185,7 @@ def _to_edge(points: Floats, radius: float, hard: npt.NDArray[np.float32]) -> Fl
     if not inside.any():
         return points
     points = points[int(inside.argmax()) :]
-    base = min(len(points) - 1, int(np.clip(2 * radius, 4, 24)))
+    base = min(len(points) - 1, int(np.clip(2 * radius, 10, 24)))
     if base < 1:
         return points
     heading = points[0] - points[base]

@@ -243,7 +243,8 @@ def _settle(graph: SkeletonGraph) -> None:
 def _end_at(branch: Branch, number: int, node: Node) -> None:
     at_start = branch.start == number
     parts = [node.xy[None], branch.points_xy] if at_start else [branch.points_xy, node.xy[None]]
-    radii = [[node.radius_px], branch.radius_px] if at_start else [branch.radius_px, [node.radius_px]]
+    own = np.array([node.radius_px])
+    radii = [own, branch.radius_px] if at_start else [branch.radius_px, own]
     branch.points_xy, branch.radius_px = np.vstack(parts), np.concatenate(radii)
     if at_start:
         branch.start = FREE

@@ -72,7 +72,8 @@ def _local_lines(
 
     def window(terms: Floats) -> Floats:
         sums = np.concatenate([[0.0], np.cumsum(terms)])
-        return sums[high] - sums[low]
+        total: Floats = sums[high] - sums[low]
+        return total
 
     n = np.maximum(window(weights), 1e-9)
     mean_x, mean_y = window(weights * place) / n, window(values) / n
