@@ -146,8 +146,10 @@ def test_command_evaluate_with_a_bad_image(data: Path, tmp_path: Path, capsys) -
     arguments = ["evaluate", str(tmp_path / "b"), str(data), "--out", str(tmp_path / "out")]
     assert main(arguments) == 1
     assert "failed: 001" in capsys.readouterr().err
-    assert main([*arguments, "--skip-bad"]) == 1
-    assert "001" in capsys.readouterr().err
+    write_split(tmp_path / "split.json", Split(parts={"test": NAMES[:3]}))
+    assert main([*arguments, "--skip-bad", "--split", str(tmp_path / "split.json")]) == 0
+    text = capsys.readouterr()
+    assert "left out: 001" in text.err and "2 images" in text.out
 
 
 def test_command_evaluate_of_folds(data: Path, folds: Path, tmp_path: Path, capsys) -> None:

@@ -153,9 +153,9 @@ def test_one_group_has_no_limits(images) -> None:
 
 def test_a_thousand_draws_over_a_thousand_images_are_quick(images) -> None:
     row = rows_of(images)[0]
-    start = time.perf_counter()
+    start = time.process_time()
     summarise([ImageRow(str(k), row.classes) for k in range(1000)], ["crack"])
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 @pytest.mark.parametrize(

@@ -66,10 +66,9 @@ def evaluate(
     Writes metrics.json, images.csv, pr.png and gallery.html (the worst images) to --out. Images that cannot
     be read are named; the others are counted, and the exit code is 1.
     """
-    from flawscope.cli.model_options import ProgressLines, evaluate_options
+    from flawscope.cli.model_options import ProgressLines, evaluate_options, open_split
     from flawscope.data.description import parse_mask_values
     from flawscope.data.open import open_dataset
-    from flawscope.data.split_file import load_split
     from flawscope.errors import UsageError
     from flawscope.evaluation.runs import evaluate_run, find_models
     from flawscope.images.atomic import make_folder
@@ -83,7 +82,7 @@ def evaluate(
     metrics = evaluate_run(
         models,
         data,
-        load_split(split) if split else None,
+        open_split(split, data),
         part,
         "network" if at == "network" else "original",
         ensemble=ensemble,
@@ -97,7 +96,7 @@ def evaluate(
     for item in metrics.failed:
         typer.echo(f"failed: {item.name}: {item.error}", err=True)
     typer.echo(json.dumps(metrics.to_dict(), ensure_ascii=False) if as_json else _text(metrics, out))
-    return 1 if metrics.failed or (skip_bad and problems) else 0
+    return 1 if metrics.failed else 0
 
 
 def _text(metrics: Metrics | FoldMetrics, out: Path) -> str:

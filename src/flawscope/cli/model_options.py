@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from flawscope.data.dataset import Dataset
+    from flawscope.data.split_file import Split
     from flawscope.evaluation.evaluate import EvaluateOptions
 
 _LINE_EVERY_S = 10.0
@@ -51,3 +55,16 @@ def evaluate_options(
         fusion=fusion,  # type: ignore[arg-type]
     )
     return EvaluateOptions(mapping=parse_mapping(mapping), predict=predict, runtime=runtime)
+
+
+def open_split(path: Path | None, data: Dataset) -> Split | None:
+    """Read a split file; samples that the data set had to leave out leave its parts too. Raises DataError."""
+    from flawscope.data.split_file import load_split
+
+    if path is None:
+        return None
+    split = load_split(path)
+    gone = {problem.path for problem in data.problems} - set(data.names)
+    parts = {part: tuple(name for name in names if name not in gone) for part, names in split.parts.items()}
+    folds = tuple(tuple(name for name in fold if name not in gone) for fold in split.folds)
+    return split.model_copy(update={"parts": parts, "folds": folds})

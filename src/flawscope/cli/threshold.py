@@ -59,10 +59,9 @@ def threshold(
     the network in it does not change.
     """
     from flawscope.bundle import Bundle
-    from flawscope.cli.model_options import ProgressLines, evaluate_options
+    from flawscope.cli.model_options import ProgressLines, evaluate_options, open_split
     from flawscope.data.description import parse_mask_values
     from flawscope.data.open import open_dataset
-    from flawscope.data.split_file import load_split
     from flawscope.errors import UsageError
     from flawscope.evaluation.runs import find_models, split_for
     from flawscope.evaluation.thresholds import choose_threshold
@@ -73,7 +72,7 @@ def threshold(
         raise UsageError(f"{model} is a run of folds.\nExpected one bundle: name {model}/fold-0/bundle, ...")
     data = open_dataset(dataset, layout, parse_mask_values(mask_value or ()), skip_bad)
     bundle = Bundle.load(models.bundle)
-    chosen, _ = split_for(models, data, load_split(split) if split else None, part)
+    chosen, _ = split_for(models, data, open_split(split, data), part)
     report = choose_threshold(
         bundle,
         data,
