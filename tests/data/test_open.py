@@ -160,7 +160,7 @@ def test_third_party_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("masonry", 240, "a_0"),
         ("kolektor_sdd", 40, "kos02"),
         ("neu_seg", 3630, ""),
-        ("isbi2012_em", 30, ""),
+        ("isbi2012_em", 30, "slices-0"),
     ],
 )
 def test_real_sets(data_root: Path, name: str, count: int, group: str) -> None:

@@ -15,7 +15,18 @@ from pathlib import Path
 from flawscope.data.dataset import Dataset, Problem
 from flawscope.data.description import ReadOptions, read_description
 from flawscope.data.groups import rule_in_words, with_groups
-from flawscope.data.layouts import crackforest, idx, image_mask, kaggle_cracks, labelled, severstal
+from flawscope.data.layouts import (
+    coco,
+    crackforest,
+    idx,
+    image_mask,
+    kaggle_cracks,
+    labelled,
+    severstal,
+    voc,
+    volume,
+    yolo,
+)
 from flawscope.data.split_file import load_split, missing_names
 from flawscope.errors import LayoutError
 
@@ -44,13 +55,19 @@ LAYOUTS: dict[str, Layout] = {
     "kaggle-cracks": Layout(
         kaggle_cracks.detect, kaggle_cracks.read, "train|test/{images,masks}, stems with a prefix: CFD_001"
     ),
+    "volume": Layout(
+        volume.detect, volume.read, "numbered grey slices with masks, or X-volume.tif beside X-labels.tif"
+    ),
     "image-mask": Layout(
         image_mask.detect,
         image_mask.read,
         "images/* and masks/* of the same stem, or X.jpg beside X.png or X_label.png",
     ),
     "crackforest": Layout(crackforest.detect, crackforest.read, "images/*.jpg and groundTruth/*.mat"),
+    "coco": Layout(coco.detect, coco.read, "annotations/*.json (COCO instances) and images/*"),
+    "yolo": Layout(yolo.detect, yolo.read, "images/*.jpg and labels/*.txt"),
     "csv-labels": Layout(labelled.detect_csv, labelled.read_csv, "labels.csv with the columns file,class"),
+    "voc": Layout(voc.detect, voc.read, "JPEGImages/*.jpg and Annotations/*.xml"),
     "image-folder": Layout(labelled.detect_folders, labelled.read_folders, "CLASS/*.jpg, a folder a class"),
 }
 """Name -> layout, in order of precedence."""

@@ -74,9 +74,13 @@ def _checked(path: Path, magic: int, dimensions: int) -> tuple[npt.NDArray[np.ui
     return np.frombuffer(content, np.uint8, offset=head), tuple(shape)
 
 
-@lru_cache(maxsize=4)
 def load_images(path: str) -> npt.NDArray[np.uint8]:
-    """Images of a file, N x H x W uint8, read-only. Raises DataError."""
+    """Images of a file, N x H x W uint8, read-only; kept while the file stays the same. Raises DataError."""
+    return _load_images(path, Path(path).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _load_images(path: str, changed_ns: int) -> npt.NDArray[np.uint8]:
     values, shape = _checked(Path(path), IMAGES_MAGIC, 3)
     return values.reshape(shape)
 

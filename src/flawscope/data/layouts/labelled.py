@@ -9,7 +9,13 @@ from pathlib import Path
 
 from flawscope.data.dataset import Dataset, ImageFile, Problem, make_class
 from flawscope.data.description import ReadOptions
-from flawscope.data.layouts.pairs import PART_OF_FOLDER, files_below, subfolders
+from flawscope.data.layouts.pairs import (
+    IMAGE_FOLDERS,
+    MASK_FOLDERS,
+    PART_OF_FOLDER,
+    files_below,
+    subfolders,
+)
 from flawscope.data.layouts.rows import Refusals, read_header, read_rows
 from flawscope.data.split_file import Split
 from flawscope.errors import LayoutError
@@ -32,8 +38,9 @@ def detect_folders(root: Path) -> bool:
     """True when two folders or more hold images, and none lie beside them."""
     if any(path.suffix.lower() in _IMAGE_ENDS for path in root.iterdir()):
         return False
-    with_images = {folder.name for _, folder in _class_folders(root) if any(files_below(folder))}
-    return len(with_images) > 1
+    with_images = {folder.name.lower() for _, folder in _class_folders(root) if any(files_below(folder))}
+    # Folders of those names are meant for masks, and their pairing has failed: no class is called so.
+    return len(with_images) > 1 and not with_images & {*IMAGE_FOLDERS, *MASK_FOLDERS}
 
 
 def read_folders(root: Path, options: ReadOptions) -> Dataset:

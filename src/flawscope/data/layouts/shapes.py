@@ -1,0 +1,183 @@
+"""Drawn annotations (polygons, boxes, run lengths) as masks; shared by ``coco``, ``voc`` and ``yolo``.
+
+Coordinates are in pixels with corners on whole numbers: the centre of the first pixel is (0.5, 0.5). A pixel
+is inside when its centre is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from flawscope.data.dataset import Dataset, ImageFile, Problem, make_class
+from flawscope.data.description import ReadOptions
+from flawscope.data.split_file import Split
+from flawscope.errors import DataError, ImageError
+from flawscope.images.rle import decode_rle
+from flawscope.images.sources import read_size
+from flawscope.types import Mask, Sample
+
+Plane = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One annotated object."""
+
+    class_id: int
+    rings_xy: tuple[tuple[float, ...], ...] = ()
+    """Polygons x1, y1, x2, y2, ...; in pixels, or in 0..1 of the image's sides where ``relative``."""
+    relative: bool = False
+    rle: Any = None
+    """COCO run lengths instead of polygons."""
+    where: str = ""
+
+    def draw(self, size_hw: tuple[int, int]) -> Plane:
+        """The object as H x W bool. Raises DataError for run lengths that do not fit."""
+        if self.rle is not None:
+            return decode_rle(self.rle, size_hw, "coco", self.where).astype(np.bool_)
+        from skimage.draw import polygon as fill_polygon  # slow to import, and seldom needed
+
+        plane = np.zeros(size_hw, np.bool_)
+        scale = (size_hw[1], size_hw[0]) if self.relative else (1, 1)
+        for ring in self.rings_xy:
+            points = np.asarray(ring, np.float64).reshape(-1, 2) * scale
+            rows, columns = fill_polygon(points[:, 1] - 0.5, points[:, 0] - 0.5, size_hw)
+            plane[rows, columns] = True
+        return plane
+
+
+def box_ring(x0: float, y0: float, x1: float, y1: float) -> tuple[float, ...]:
+    """A box as a polygon."""
+    return (x0, y0, x1, y0, x1, y1, x0, y1)
+
+
+def crosses_itself(ring: Sequence[float]) -> bool:
+    """True when two sides of a polygon cross inside both (touching corners do not count)."""
+    points = np.asarray(ring, np.float64).reshape(-1, 2)
+    ends = np.roll(points, -1, axis=0)
+    count = len(points)
+    for first in range(count - 2):
+        last = count - 1 if first == 0 else count
+        a, b = points[first], ends[first]
+        c, d = points[first + 2 : last], ends[first + 2 : last]
+        one, two = _side(a, b, c) * _side(a, b, d), _side(c, d, a) * _side(c, d, b)
+        if ((one < 0) & (two < 0)).any():
+            return True
+    return False
+
+
+def _side(
+    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], p: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    cross: npt.NDArray[np.float64] = np.asarray(
+        (b[..., 0] - a[..., 0]) * (p[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (p[..., 0] - a[..., 0])
+    )
+    return cross
+
+
+@dataclass(frozen=True, slots=True)
+class ShapesMask:
+    """Draws the mask of one image from its objects when called."""
+
+    shapes: tuple[Shape, ...]
+    image_path: str
+    stack_depth: int = 0
+    """Number of classes when they overlap in the set; 0 = class index."""
+
+    def __call__(self) -> Mask:
+        """H x W uint8 class index, or H x W x C bool where classes of the set overlap. Raises ImageError."""
+        size_hw = read_size(self.image_path)
+        stack = np.zeros((*size_hw, self.stack_depth), np.bool_)
+        mask: npt.NDArray[np.uint8] = np.zeros(size_hw, np.uint8)
+        try:
+            for shape in self.shapes:
+                plane = shape.draw(size_hw)
+                if self.stack_depth:
+                    stack[..., shape.class_id - 1] |= plane
+                else:
+                    mask[plane] = shape.class_id
+        except DataError as error:
+            raise ImageError(str(error)) from error
+        return stack if self.stack_depth else mask
+
+    def overlaps(self) -> bool:
+        """True when objects of two classes share a pixel; files that cannot be read share none."""
+        classes = {shape.class_id for shape in self.shapes}
+        if len(classes) < 2:
+            return False
+        try:
+            size_hw = read_size(self.image_path)
+            planes = dict[int, Plane]()
+            for shape in self.shapes:
+                drawn = shape.draw(size_hw)
+                planes[shape.class_id] = planes.get(shape.class_id, drawn) | drawn
+        except (ImageError, DataError):
+            return False
+        return bool((np.sum(list(planes.values()), axis=0) > 1).any())
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """One image with its objects."""
+
+    name: str
+    image: Path
+    shapes: tuple[Shape, ...]
+    truth: str
+    """File the objects came from."""
+    part: str = ""
+
+
+def build(
+    root: Path,
+    layout: str,
+    found: Sequence[Annotated],
+    class_names: Mapping[int, str],
+    options: ReadOptions,
+    problems: Sequence[Problem],
+) -> Dataset:
+    """A segmentation data set of annotated images; its masks are stacks if classes overlap anywhere."""
+    found = _unique_names(found)
+    masks = [ShapesMask(item.shapes, str(item.image)) for item in found]
+    with ThreadPoolExecutor(4) as pool:
+        overlap = any(pool.map(ShapesMask.overlaps, masks))
+    depth = max(class_names, default=1)
+    source = options.description.source or root.resolve().name
+    samples = []
+    parts: dict[str, list[str]] = {}
+    for item, mask in zip(found, masks, strict=True):
+        reader = replace(mask, stack_depth=depth) if overlap else mask
+        image = ImageFile(str(item.image))
+        samples.append(Sample(item.name, image, reader, (), source, "", str(item.image), item.truth))
+        parts.setdefault(item.part, []).append(item.name)
+    given = {entry.name: entry for entry in options.description.classes}
+    classes = []
+    for number, name in sorted(class_names.items()):
+        entry = given.get(name)
+        classes.append(make_class(number, name, entry.kind if entry else None, entry.colour if entry else ""))
+    own = len(parts) > 1 and "" not in parts
+    split = Split(parts={part: tuple(names) for part, names in parts.items()}) if own else None
+    return Dataset(
+        root, layout, tuple(classes), "segmentation", tuple(samples), split, tuple(problems), True, overlap
+    )
+
+
+def _unique_names(found: Sequence[Annotated]) -> list[Annotated]:
+    """Put the part before names that occur twice, and the suffix behind those that still do."""
+    count = Counter(item.name for item in found)
+    named = [
+        replace(item, name=f"{item.part}/{item.name}") if count[item.name] > 1 and item.part else item
+        for item in found
+    ]
+    count = Counter(item.name for item in named)
+    return [
+        replace(item, name=item.name + item.image.suffix) if count[item.name] > 1 else item for item in named
+    ]
