@@ -148,8 +148,8 @@ def _openvino(bundle: Bundle, stage: StageSpec, threads: int | None) -> Runtime:
 
 
 def _torch(bundle: Bundle, stage: StageSpec, threads: int | None) -> Runtime:
-    torch = _import_torch()
     path = _file(bundle, stage, "torch", ("weights",))
+    torch = _import_torch()
     if not stage.network.name:
         raise BundleError(f"The bundle {bundle.source} does not say which network it is; use --runtime onnx.")
     # Higher floors, met by name at run time only: the torch adapter is the one exception to the layering.

@@ -1,0 +1,187 @@
+"""The Inspector: images of every kind in, predictions and findings out; ensembles; refusals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawscope.errors import BundleError, ImageError, MemoryLimitError, UsageError
+from flawscope.inspection import inspector as inspector_module
+from flawscope.inspection.inspector import Inspector, open_image
+from flawscope.inspection.options import PredictOptions
+from flawscope.inspection.runtimes import RUNTIMES, OnnxRuntime, default_threads, make_runtime
+from flawscope.manifest import Chosen, StageSpec
+from flawscope.types import Scale
+
+from .toy_networks import dark_bundle
+
+
+def photograph(height: int = 200, width: int = 300) -> np.ndarray:
+    """Light ground with a dark bar of 8 x 200 px and a dark speck."""
+    image = np.full((height, width, 3), 220, dtype=np.uint8)
+    image[60:68, 50:250] = 20
+    image[150:153, 20:23] = 20
+    return image
+
+
+def test_a_dark_bar_is_found_and_measured(tmp_path: Path) -> None:
+    inspector = Inspector(dark_bundle(tmp_path / "b"), min_area_px={"crack": 20})
+    result = inspector.inspect(photograph(), scale="0.5mm", name="bar.jpg")
+    assert result.status == "ok"
+    assert result.verdict == "defect"
+    assert result.size_hw == (200, 300)
+    (finding,) = result.findings
+    assert finding.class_name == "crack"
+    assert finding.area_px == 1600
+    assert finding.width_mean_mm == pytest.approx(4.0, abs=0.3)
+    assert result.prediction is not None
+    assert result.prediction.mask.sum() == 1600
+    assert result.prediction.probability.shape == (1, 200, 300)
+    assert result.prediction.stack is None
+
+
+def test_paths_pil_images_and_arrays_are_the_same(tmp_path: Path) -> None:
+    inspector = Inspector(tmp_path / "b" if dark_bundle(tmp_path / "b") else "")
+    image = photograph()
+    Image.fromarray(image).save(tmp_path / "a.png")
+    expected = inspector.predict(image).mask
+    for given in (tmp_path / "a.png", str(tmp_path / "a.png"), Image.fromarray(image)):
+        np.testing.assert_array_equal(inspector.predict(given).mask, expected)
+    assert inspector.inspect(tmp_path / "a.png").image == "a.png"
+
+
+def test_pil_images_come_out_upright(tmp_path: Path) -> None:
+    picture = Image.fromarray(photograph())
+    exif = picture.getexif()
+    exif[0x0112] = 6
+    picture.save(tmp_path / "turned.jpg", exif=exif, quality=95)
+    inspector = Inspector(dark_bundle(tmp_path / "b"))
+    with Image.open(tmp_path / "turned.jpg") as opened:
+        from_pil = inspector.predict(opened).mask
+    assert from_pil.shape == (300, 200)
+    np.testing.assert_array_equal(from_pil, inspector.predict(tmp_path / "turned.jpg").mask)
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "CMYK", "LA", "RGBA"])
+def test_pil_images_of_any_mode(tmp_path: Path, mode: str) -> None:
+    inspector = Inspector(dark_bundle(tmp_path / "b"))
+    picture = Image.fromarray(photograph())
+    mask = inspector.predict(picture.convert(mode, dither=Image.Dither.NONE)).mask
+    assert mask[60:68, 50:250].mean() > 0.95
+
+
+def test_thresholds_and_areas_of_the_call_win_over_the_bundles(tmp_path: Path) -> None:
+    bundle = dark_bundle(tmp_path / "b", min_area_px={"crack": Chosen(value=20)})
+    assert len(Inspector(bundle).inspect(photograph()).findings) == 1
+    assert len(Inspector(bundle, min_area_px={"crack": 0}).inspect(photograph()).findings) == 2
+    assert Inspector(bundle, thresholds={"crack": 1.0}).inspect(photograph()).findings == ()
+    for wrong in (
+        {"thresholds": {"spall": 0.5}},
+        {"thresholds": {"crack": 2}},
+        {"min_area_px": {"crack": -1}},
+    ):
+        with pytest.raises(UsageError):
+            Inspector(bundle, **wrong)  # type: ignore[arg-type]
+
+
+def test_presence_clears_an_image_with_too_few_pixels(tmp_path: Path) -> None:
+    bundle = dark_bundle(tmp_path / "b", presence_px={"crack": Chosen(value=2000)})
+    assert Inspector(bundle).inspect(photograph()).findings == ()
+
+
+def test_overlapping_classes_give_a_stack(tmp_path: Path) -> None:
+    bundle = dark_bundle(tmp_path / "b", ("crack", "spall"), multi_label=True)
+    prediction = Inspector(bundle).predict(photograph())
+    assert prediction.stack is not None
+    assert prediction.stack.shape == (2, 200, 300)
+    assert prediction.stack[0].sum() == 1609
+    assert prediction.stack[1].sum() == 0
+    assert prediction.class_ids == (1, 2)
+
+
+def test_an_ensemble_is_the_mean_of_its_members(tmp_path: Path) -> None:
+    one = dark_bundle(tmp_path / "1")
+    two = dark_bundle(tmp_path / "2", input=one.manifest.input.model_copy(update={"mean": (0.1,) * 3}))
+    image = np.random.default_rng(0).integers(0, 256, (150, 170, 3), dtype=np.uint8)
+    probabilities = [Inspector(bundle).predict_probability(image) for bundle in (one, two)]
+    both = Inspector([one, two]).predict_probability(image)
+    np.testing.assert_allclose(both, np.mean(probabilities, axis=0), atol=1e-6)
+    with pytest.raises(BundleError, match="different classes"):
+        Inspector([one, dark_bundle(tmp_path / "3", ("spall",))])
+    with pytest.raises(UsageError, match="at least one"):
+        Inspector([])
+
+
+def test_the_working_scale_is_told(tmp_path: Path) -> None:
+    inspector = Inspector(dark_bundle(tmp_path / "b"), options=PredictOptions(scales=(0.5,)))
+    assert inspector.inspect(photograph()).notes == ("working scale 0.5",)
+
+
+def test_scales_of_any_kind(tmp_path: Path) -> None:
+    inspector = Inspector(dark_bundle(tmp_path / "b"))
+    for scale in (0.2, "0.2mm", Scale(0.2)):
+        result = inspector.inspect(photograph(), scale=scale)
+        assert result.scale is not None
+        assert result.scale.mm_per_px == 0.2
+    with pytest.raises(UsageError):
+        inspector.inspect(photograph(), scale="fine")
+
+
+def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+    inspector = Inspector(dark_bundle(tmp_path / "b"))
+    wrong: list[Any] = [None, 3, np.zeros((3, 3)), tmp_path / "absent.jpg"]
+    for given in wrong:
+        with pytest.raises(ImageError):
+            inspector.inspect(given)
+
+
+def test_large_pictures_are_refused_before_they_are_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(photograph()).save(tmp_path / "a.png")
+    monkeypatch.setattr(inspector_module, "open_windowed", lambda *_: pytest.fail("was decoded"))
+    with pytest.raises(MemoryLimitError, match=r"needs .* of memory"):
+        open_image(tmp_path / "a.png", max_pixels=1000)
+
+
+def test_runtimes_are_chosen_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = dark_bundle(tmp_path / "b")
+    assert make_runtime(bundle).name == "onnx"
+    assert make_runtime(bundle, threads=2).threads == 2
+    assert set(RUNTIMES) == {"onnx", "openvino", "torch"}
+    with pytest.raises(UsageError, match="Unknown runtime 'tpu'"):
+        make_runtime(bundle, name="tpu")
+    with pytest.raises(UsageError, match="threads is 0"):
+        make_runtime(bundle, threads=0)
+    with pytest.raises(BundleError, match="holds nothing for the torch runtime"):
+        make_runtime(bundle, name="torch")
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert default_threads() == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert default_threads() >= 1
+
+
+def test_graphs_that_cannot_be_run_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="cannot load"):
+        OnnxRuntime(b"no graph")
+    runtime = make_runtime(dark_bundle(tmp_path / "b"))
+    with pytest.raises(BundleError, match="cannot run on input"):
+        runtime.run(np.zeros((1, 5, 8, 8), dtype=np.float32))
+
+
+def test_openvino_answers_as_onnx_runtime(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    bundle = dark_bundle(tmp_path / "b")
+    image = np.random.default_rng(0).integers(0, 256, (150, 170, 3), dtype=np.uint8)
+    found = Inspector(bundle, runtime="openvino").predict_probability(image)
+    np.testing.assert_allclose(found, Inspector(bundle).predict_probability(image), atol=1e-4)
+
+
+def test_a_bundle_without_a_segmenting_network_is_refused(tmp_path: Path) -> None:
+    stage = StageSpec(role="gate", files={"onnx": "model.onnx"})
+    with pytest.raises(BundleError, match="no 'segment' network"):
+        Inspector(dark_bundle(tmp_path / "b", stages=(stage,)))

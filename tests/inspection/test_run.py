@@ -1,0 +1,269 @@
+"""A whole run: outputs, names, failures, resume, shards."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawscope.bundle import Bundle
+from flawscope.errors import DataError, OutputError, UsageError
+from flawscope.inspection import mask_files, run
+from flawscope.inspection.inspector import Inspector
+from flawscope.inspection.run import RunResult, RunSettings, inspect_folder
+from flawscope.measurement.scale import load_scale_file
+from flawscope.reporting.tables import FINDINGS_COLUMNS, IMAGES_COLUMNS
+from flawscope.types import Scale
+
+from .test_inspector import photograph
+from .toy_networks import dark_bundle
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return dark_bundle(tmp_path / "bundle")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two cracked photographs, one of them in a subfolder, and a clean one."""
+    folder = tmp_path / "photos"
+    (folder / "side a").mkdir(parents=True)
+    Image.fromarray(photograph()).save(folder / "bar.png")
+    Image.fromarray(photograph(210, 310)).save(folder / "side a" / "größe 2.png")
+    Image.fromarray(np.full((50, 60, 3), 220, np.uint8)).save(folder / "clean.png")
+    return folder
+
+
+def do(bundle: Bundle, photos: Path, out: Path, **changes: object) -> RunResult:
+    return inspect_folder(Inspector(bundle), replace(RunSettings((photos,), out), **changes))  # type: ignore[arg-type]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def tree(out: Path) -> set[str]:
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    return {name for name in found if not name.startswith(".flawscope/")}
+
+
+def test_the_default_outputs_are_all_there(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    (photos / "notes.txt").write_text("x")
+    result = do(bundle, photos, tmp_path / "out", scale=Scale(0.5))
+    assert result.exit_code == 0
+    assert result.skipped == 1
+    assert tree(tmp_path / "out") == {
+        "findings.csv", "images.csv", "report.html", "run.json",
+        "masks/bar.png", "masks/clean.png", "masks/side a/größe 2.png",
+        "overlays/bar.jpg", "overlays/clean.jpg", "overlays/side a/größe 2.jpg",
+    }  # fmt: skip
+    findings, images = rows(tmp_path / "out" / "findings.csv"), rows(tmp_path / "out" / "images.csv")
+    assert tuple(findings[0]) == FINDINGS_COLUMNS
+    assert tuple(images[0]) == IMAGES_COLUMNS
+    assert [row["image"] for row in images] == ["bar.png", "clean.png", "side a/größe 2.png"]
+    assert [row["verdict"] for row in images] == ["defect", "clean", "defect"]
+    assert float(findings[0]["length_mm"]) == pytest.approx(100, rel=0.03)
+    mask = np.asarray(Image.open(tmp_path / "out" / "masks" / "bar.png"))
+    assert mask.dtype == np.uint8
+    assert mask.shape == (200, 300)
+    assert set(np.unique(mask)) == {0, 1}
+    facts = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
+    assert facts["models"][0]["sha256"] == bundle.digest
+    assert facts["scale"]["mm_per_px"] == [0.5]
+    assert facts["counts"]["ok"] == 3
+
+
+def test_other_formats_and_only_those(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    do(bundle, photos, tmp_path / "out", formats=("geojson", "coco", "json"))
+    assert tree(tmp_path / "out") == {"findings.geojson", "coco.json", "findings.json", "run.json"}
+    coco = json.loads((tmp_path / "out" / "coco.json").read_text())
+    assert [item["file_name"] for item in coco["images"]] == ["bar.png", "clean.png", "side a/größe 2.png"]
+    assert coco["annotations"][0]["area"] == pytest.approx(1600, rel=0.02)
+    with pytest.raises(UsageError, match="pdf is not known"):
+        do(bundle, photos, tmp_path / "out", formats=("csv", "pdf"))
+
+
+def test_equal_stems_keep_their_suffix(bundle: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    Image.fromarray(photograph()).save(folder / "a.jpg")
+    Image.fromarray(photograph()).save(folder / "a.png")
+    do(bundle, folder, tmp_path / "out", formats=("masks", "csv"))
+    assert {"masks/a.jpg.png", "masks/a.png.png"} <= tree(tmp_path / "out")
+    assert [row["image"] for row in rows(tmp_path / "out" / "images.csv")] == ["a.jpg", "a.png"]
+
+
+def test_bad_images_are_named_and_the_rest_is_done(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    (photos / "empty.jpg").write_bytes(b"")
+    (photos / "text.jpg").write_text("hello, this is text")
+    data = (photos / "bar.png").read_bytes()
+    (photos / "cut.png").write_bytes(data[: len(data) // 2])
+    seen = []
+    result = inspect_folder(
+        Inspector(bundle),
+        RunSettings((photos,), tmp_path / "out"),
+        lambda done, total, item: seen.append((done, total, item.status)),
+    )
+    assert result.exit_code == 1
+    assert sorted(item.image for item in result.failed) == ["cut.png", "empty.jpg", "text.jpg"]
+    assert [item[:2] for item in seen] == [(i, 6) for i in range(1, 7)]
+    images = {row["image"]: row for row in rows(tmp_path / "out" / "images.csv")}
+    assert images["text.jpg"]["status"] == "failed"
+    assert "text.jpg" in images["text.jpg"]["error"]
+    assert "\n" not in images["text.jpg"]["error"]
+    assert images["bar.png"]["status"] == "ok"
+    assert not [name for name in tree(tmp_path / "out") if "cut" in name or "empty" in name]
+    assert "text.jpg" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert result.summary()["failed"][0]["image"] == "cut.png"
+
+
+def test_nothing_but_bad_images_is_exit_code_three(bundle: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(b"")
+    assert do(bundle, folder, tmp_path / "out").exit_code == 3
+    (folder / "a.jpg").unlink()
+    with pytest.raises(DataError, match="no image"):
+        do(bundle, folder, tmp_path / "out")
+
+
+def test_wrong_folders_are_refused_before_any_work(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="also the input"):
+        do(bundle, photos, photos)
+    with pytest.raises(UsageError, match="no such file"):
+        do(bundle, tmp_path / "nowhere", tmp_path / "out")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError):
+        do(bundle, photos, tmp_path / "file" / "out")
+    if os.geteuid() != 0:
+        (tmp_path / "locked").mkdir(mode=0o500)
+        with pytest.raises(OutputError):
+            do(bundle, photos, tmp_path / "locked")
+    with pytest.raises(UsageError, match="I from 1 to N"):
+        do(bundle, photos, tmp_path / "out", shard=(3, 2))
+
+
+def test_outputs_inside_the_input_are_not_inspected_next_time(bundle: Bundle, photos: Path) -> None:
+    for _ in range(2):
+        assert len(do(bundle, photos, photos / "out").inspections) == 3
+
+
+def test_a_full_disk_stops_the_run_and_resume_goes_on(
+    bundle: Bundle, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    real = run.write_image
+    calls = []
+
+    def full(*given: object) -> None:
+        calls.append(given)
+        if len(calls) == 2:
+            raise OutputError("no space left")
+        real(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run, "write_image", full)
+    with pytest.raises(OutputError):
+        do(bundle, photos, out)
+    assert "images.csv" not in tree(out)
+    result = do(bundle, photos, out, resume=True)
+    assert (result.resumed, len(calls)) == (1, 4)
+    unbroken = do(bundle, photos, tmp_path / "other")
+    for name in ("findings.csv",):
+        assert (out / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+    assert unbroken.resumed == 0
+
+
+def test_resume_does_again_what_changed(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    do(bundle, photos, out, formats=("csv",))
+    assert do(bundle, photos, out, formats=("csv",), resume=True).resumed == 3
+    assert do(bundle, photos, out, formats=("csv", "masks"), resume=True).resumed == 0
+    Image.fromarray(photograph(220, 320)).save(photos / "bar.png")
+    (photos / "new.jpg").write_bytes(b"")
+    result = do(bundle, photos, out, formats=("csv",), resume=True)
+    assert (result.resumed, len(result.inspections), len(result.failed)) == (2, 4, 1)
+    other = Inspector(bundle, thresholds={"crack": 0.9})
+    settings = RunSettings((photos,), out, formats=("csv",), resume=True)
+    assert inspect_folder(other, settings).resumed == 0
+    assert do(bundle, photos, out, formats=("csv",), resume=True, scale=Scale(0.1)).resumed == 0
+
+
+def test_a_resumed_run_writes_the_same_findings(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    formats = ("csv", "html", "json", "coco", "geojson")
+    do(bundle, photos, tmp_path / "out", formats=formats, scale=Scale(0.2, u_rel=0.02))
+    names = ("findings.csv", "findings.json", "findings.geojson")
+    before = {name: (tmp_path / "out" / name).read_bytes() for name in names}
+    again = do(bundle, photos, tmp_path / "out", formats=formats, scale=Scale(0.2, u_rel=0.02), resume=True)
+    assert again.resumed == 3
+    for name in names:
+        assert (tmp_path / "out" / name).read_bytes() == before[name]
+
+
+def test_shards_together_are_the_whole(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    counts = [len(do(bundle, photos, tmp_path / "out", shard=(i, 2)).inspections) for i in (1, 2)]
+    assert counts == [2, 3]
+    do(bundle, photos, tmp_path / "whole")
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+    name = "findings.csv"
+    assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_scales_from_a_file(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "scales.csv").write_text("image,mm_per_px\nbar.png,0.1\nside a/größe 2.png,0.3\n", "utf-8")
+    table = load_scale_file(tmp_path / "scales.csv")
+    do(bundle, photos, tmp_path / "out", scale_of=table.for_image, scale=Scale(9.0))
+    found = {row["image"]: row["length_mm"] for row in rows(tmp_path / "out" / "images.csv")}
+    assert float(found["bar.png"]) < 40 < float(found["side a/größe 2.png"])
+    facts = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))
+    assert facts["scale"]["mm_per_px"] == [0.1, 0.3, 9.0]
+    assert "file:scales.csv" in facts["scale"]["source"]
+
+
+def test_overlapping_classes_have_a_mask_each(photos: Path, tmp_path: Path) -> None:
+    two = dark_bundle(tmp_path / "two", ("crack", "spall"), multi_label=True)
+    do(two, photos, tmp_path / "out", formats=("masks",))
+    assert {"masks/bar.png", "masks/bar.c1.png", "masks/bar.c2.png"} <= tree(tmp_path / "out")
+    assert set(np.unique(np.asarray(Image.open(tmp_path / "out" / "masks" / "bar.c1.png")))) == {0, 255}
+
+
+def test_large_masks_are_tiled_tiffs(
+    bundle: Bundle, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mask_files, "TIFF_FROM_PIXELS", 50_000)
+    do(bundle, photos, tmp_path / "out", formats=("masks",))
+    assert {"masks/bar.tif", "masks/clean.png"} <= tree(tmp_path / "out")
+    with Image.open(tmp_path / "out" / "masks" / "bar.tif") as opened:
+        assert np.asarray(opened)[62, 100] == 1
+        assert opened.info["compression"] == "tiff_adobe_deflate"
+
+
+def test_a_too_large_image_fails_alone(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    result = do(bundle, photos, tmp_path / "out", max_pixels=62_000)
+    assert result.exit_code == 1
+    (failed,) = result.failed
+    assert failed.image == "side a/größe 2.png"
+    assert "--max-pixels" in failed.error
+
+
+def test_conversions_and_one_pixel_are_done(bundle: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    picture = Image.fromarray(photograph())
+    picture.convert("CMYK").save(folder / "cmyk.jpg")
+    picture.convert("1", dither=Image.Dither.NONE).save(folder / "bit.png")
+    Image.fromarray(photograph()[..., 0].astype(np.uint16) * 257).save(folder / "deep.png")
+    picture.crop((0, 0, 1, 1)).save(folder / "one.png")
+    result = do(bundle, folder, tmp_path / "out")
+    assert result.exit_code == 0
+    found = {item.image: item for item in result.inspections}
+    assert found["cmyk.jpg"].notes
+    assert found["one.png"].size_hw == (1, 1)
+    assert found["deep.png"].verdict == "defect"
