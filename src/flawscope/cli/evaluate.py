@@ -66,7 +66,7 @@ def evaluate(
     Writes metrics.json, images.csv, pr.png and gallery.html (the worst images) to --out. Images that cannot
     be read are named; the others are counted, and the exit code is 1.
     """
-    from flawscope.cli.model_options import ProgressLines, evaluate_options, open_split
+    from flawscope.cli._evaluating import ProgressLines, evaluate_options, open_split
     from flawscope.data.description import parse_mask_values
     from flawscope.data.open import open_dataset
     from flawscope.errors import UsageError

@@ -59,7 +59,7 @@ def threshold(
     the network in it does not change.
     """
     from flawscope.bundle import Bundle
-    from flawscope.cli.model_options import ProgressLines, evaluate_options, open_split
+    from flawscope.cli._evaluating import ProgressLines, evaluate_options, open_split
     from flawscope.data.description import parse_mask_values
     from flawscope.data.open import open_dataset
     from flawscope.errors import UsageError
