@@ -28,6 +28,7 @@ MAX_SIDE_PX = 8192
 MOST_LABELS = 40
 """Numbered findings on a picture: the largest; more would hide it."""
 
+_NUMBERED_ANYWAY = 5
 _BLOCK_PX = 512
 _FILL_ABOVE_PX = 8.0
 _FILL = 0.25
@@ -50,7 +51,7 @@ class Strokes:
         """Thicknesses that look alike on small and large pictures."""
         side = max(size_hw)
         line = float(np.clip(side / 900, 1.0, 5.0))
-        text = int(np.clip(side / 55, 11, 72))
+        text = int(np.clip(side / 65, 11, 60))
         return cls(gap=1.5 + 1.2 * line, line=line, casing=max(0.8, 0.55 * line), text=text)
 
     @property
@@ -94,8 +95,9 @@ def draw_overlay(
     colours = class_colours(classes)
     for name, marked, filled in _planes(findings, classes, mask, drawn_hw, factor_xy):
         _mark(canvas, marked, filled, colour_of(name, colours), strokes)
-    shown = sorted(findings, key=lambda item: item.area_px, reverse=True)[:MOST_LABELS]
-    canvas = draw_labels(canvas, shown, colours, factor_xy, strokes.text)
+    canvas = draw_labels(
+        canvas, _to_number(findings, factor_xy[0], strokes), colours, factor_xy, strokes.text
+    )
     if scale is not None:
         canvas = draw_scale_bar(canvas, scale.mm_per_px / factor_xy[0], strokes.text)
     return canvas
@@ -156,6 +158,16 @@ def _planes(
         if not own and kinds.get(name) == "area":
             filled = marked
         yield name, marked, filled
+
+
+def _to_number(findings: Sequence[Finding], factor: float, strokes: Strokes) -> list[Finding]:
+    """The largest findings, without specks that their numbers would hide; a few are numbered in any case."""
+    largest = sorted(findings, key=lambda item: item.area_px, reverse=True)[:MOST_LABELS]
+    return [
+        item
+        for rank, item in enumerate(largest)
+        if rank < _NUMBERED_ANYWAY or max(item.w_px, item.h_px) * factor >= strokes.text
+    ]
 
 
 def _is_wide(finding: Finding, factor: float) -> bool:

@@ -92,7 +92,8 @@ def image_row(inspection: Inspection) -> Row:
 def total_length(findings: Iterable[Finding]) -> tuple[float, float]:
     """Length of all findings of kind ``line``, in pixels and in millimetres (0 where no scale is known)."""
     lines = [item for item in findings if item.kind == "line"]
-    return sum(item.length_px or 0.0 for item in lines), sum(item.length_mm or 0.0 for item in lines)
+    length_px = sum((item.length_px or 0.0 for item in lines), 0.0)
+    return length_px, sum((item.length_mm or 0.0 for item in lines), 0.0)
 
 
 def defect_fraction(inspection: Inspection) -> float:
