@@ -1,0 +1,185 @@
+"""What the time-budget recipe reaches on a real crack set in so many quiet minutes, over several seeds.
+
+For each seed: a quiet minute is measured, the budget becomes wall minutes, `flawscope train` runs as a user
+would run it, a quiet minute is measured again, and `flawscope evaluate` scores the test part. The quiet
+minutes really used follow from both measurements. The result file is written anew after every seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from common import ROOT, Figures, data_folder, machine, make_parser, say, write_result
+
+SETS = ("cfd", "crack_sc", "masonry")
+SHOWN = (
+    "f1_tol2_pooled", "iou_pooled", "precision_tol2_pooled", "recall_tol2_pooled",
+    "precision_pooled", "recall_pooled",
+)  # fmt: skip
+"""Figures that are taken from metrics.json."""
+
+Command = Sequence[str | Path]
+Run = Callable[[Command], None]
+Measure = Callable[[], float]
+
+
+def run_command(command: Command) -> None:
+    """Run a command and show its output. Ends the program when it fails."""
+    done = subprocess.run([str(word) for word in command], check=False)
+    if done.returncode:
+        sys.stderr.write(f"`{' '.join(str(word) for word in command[1:5])} ...` failed.\n")
+        raise SystemExit(done.returncode)
+
+
+def measure_apart() -> float:
+    """A quiet minute in seconds, measured in a process of its own: no threads or memory stay behind."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "quiet.json"
+        run_command([sys.executable, ROOT / "benchmarks" / "quiet_minutes.py", "--json", result])
+        return float(json.loads(result.read_text(encoding="utf-8"))["figures"]["quiet_minute_s"])
+
+
+def wall_minutes(quiet_minutes: float, quiet_minute_s: float) -> float:
+    """Minutes on the clock that a budget takes when a quiet minute takes ``quiet_minute_s`` seconds."""
+    return quiet_minutes * quiet_minute_s / 60
+
+
+def train_command(options: argparse.Namespace, data: Path, seed: int, minutes: float, out: Path) -> list[str]:
+    """The call of `flawscope train` for one seed."""
+    command = [sys.executable, "-m", "flawscope", "train", options.recipe, "--data", str(data)]
+    command += ["--split", str(data / "split.json"), "--minutes", f"{minutes:.3f}", "--seed", str(seed)]
+    command += ["--out", str(out)]
+    for text in options.set_option:
+        command += ["--set", text]
+    return command
+
+
+def one_seed(options: argparse.Namespace, seed: int, run: Run, measure: Measure) -> Figures:
+    """Train and evaluate with one seed; its figures, and what the budget was in seconds and quiet minutes."""
+    data = options.data / options.set
+    out = options.work / f"{options.set}-{options.recipe_name}-{options.quiet_minutes:g}-seed{seed}"
+    before_s = measure()
+    minutes = wall_minutes(options.quiet_minutes, before_s)
+    say(f"seed {seed}: a quiet minute takes {before_s:.1f} s, so the budget is {minutes:.2f} minutes")
+    began = time.perf_counter()
+    run(train_command(options, data, seed, minutes, out))
+    command_s = time.perf_counter() - began
+    after_s = measure()
+    progress = json.loads((out / "checkpoints" / "last.json").read_text(encoding="utf-8"))["progress"]
+    # The parts of a data set's own split are scored from that file; a carved validation part is in the run's.
+    own = json.loads((data / "split.json").read_text(encoding="utf-8"))["parts"]
+    split = data / "split.json" if options.part in own else out / "split.json"
+    scored = out / f"evaluation-{options.part}"
+    run([sys.executable, "-m", "flawscope", "evaluate", out, data, "--split", split,
+         "--part", options.part, "--out", scored])  # fmt: skip
+    metrics = json.loads((scored / "metrics.json").read_text(encoding="utf-8"))
+    return {
+        "seed": seed,
+        **{name: _value(metrics, name) for name in SHOWN},
+        "images": metrics["images"],
+        **budget(float(progress["elapsed_s"]), before_s, after_s),
+        "minutes_given": minutes,
+        "command_s": command_s,
+        "steps": progress["step"],
+        "stopped": progress.get("stopped", ""),
+    }
+
+
+def budget(used_s: float, before_s: float, after_s: float) -> Figures:
+    """Seconds from process start to the last step, as quiet minutes of the mean of both measurements."""
+    return {
+        "quiet_minute_before_s": before_s,
+        "quiet_minute_after_s": after_s,
+        "seconds_used": used_s,
+        "quiet_minutes_used": used_s / ((before_s + after_s) / 2),
+    }
+
+
+def summarise(seeds: Sequence[Figures]) -> Figures:
+    """Median, smallest and largest of each figure over the seeds."""
+    out: Figures = {}
+    for name in (*SHOWN, "quiet_minutes_used", "seconds_used"):
+        values = [float(row[name]) for row in seeds if row[name] is not None]
+        if values:
+            out[name] = {"median": statistics.median(values), "min": min(values), "max": max(values)}
+    return out
+
+
+def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measure = measure_apart) -> Figures:
+    """All seeds, one after another; the result file is complete as far as it goes at any moment."""
+    facts = machine()
+    figures: Figures = {
+        "set": options.set,
+        "part": options.part,
+        "recipe": options.recipe_name,
+        "set_options": list(options.set_option),
+        "quiet_minutes": options.quiet_minutes,
+        "seeds": [],
+    }
+    for seed in options.seeds:
+        row = one_seed(options, seed, run, measure)
+        figures["seeds"].append(row)
+        figures["over_seeds"] = summarise(figures["seeds"])
+        write_result(options.json, figures, facts)
+        say(
+            f"seed {seed}: f1_tol2_pooled {_show(row['f1_tol2_pooled'])}, "
+            f"iou_pooled {_show(row['iou_pooled'])} "
+            f"(precision {_show(row['precision_pooled'])}, recall {_show(row['recall_pooled'])}); "
+            f"{row['seconds_used']:.0f} s = {row['quiet_minutes_used']:.2f} quiet minutes, "
+            f"{row['steps']} steps"
+        )
+    medians = {name: figures["over_seeds"].get(name, {}).get("median") for name in SHOWN}
+    say(
+        f"{options.set}, {options.part}, {options.quiet_minutes:g} quiet minutes, median of "
+        f"{len(options.seeds)} seeds: f1_tol2_pooled {_show(medians['f1_tol2_pooled'])}, "
+        f"iou_pooled {_show(medians['iou_pooled'])}"
+    )
+    return figures
+
+
+def _value(metrics: Any, name: str) -> float | None:
+    value = metrics["figures"].get(name, {}).get("value")
+    return None if value is None else float(value)
+
+
+def _show(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options, checked."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--set", choices=SETS, default="cfd", help="image set (default cfd)")
+    parser.add_argument("--quiet-minutes", type=float, default=8.0, help="budget (default 8)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default 0 1 2")
+    parser.add_argument("--recipe", default="crack-quick", help="recipe or TOML file (default crack-quick)")
+    parser.add_argument(
+        "--set-option", action="append", default=[], metavar="a.b=c", help="handed to train as --set"
+    )
+    parser.add_argument("--part", default="test", help="part that is scored (default test)")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder for the runs; must be new for a seed"
+    )
+    options = parser.parse_args(arguments)
+    options.data = data_folder(options.data, options.set).resolve()
+    options.recipe_name = Path(options.recipe).stem if options.recipe.endswith(".toml") else options.recipe
+    options.work.mkdir(parents=True, exist_ok=True)
+    return options
+
+
+def main() -> None:
+    """Run all seeds."""
+    run_all(parse())
+
+
+if __name__ == "__main__":
+    main()

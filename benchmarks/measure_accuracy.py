@@ -1,0 +1,207 @@
+"""How far measured widths and lengths lie from the truth: golden shapes, and exact masks of synthetic cracks.
+
+No network takes part: masks are exact, so what is left is the error of measuring alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from common import Figures, make_parser, say, write_result
+from exact_shapes import Shape, bar, ring, star, wedge
+
+if TYPE_CHECKING:
+    from flawscope.data.synthetic import CrackTruth
+    from flawscope.types import Finding
+
+Array = npt.NDArray[np.float64]
+
+WIDTHS_PX = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0)
+"""Whole numbers: along the rows or columns a mask of whole pixels cannot show others."""
+ANGLES_DEG = tuple(float(angle) for angle in np.arange(0.0, 180.0, 7.5))
+BANDS_PX = ((0.0, 1.0), (1.0, 2.0), (2.0, 5.0), (5.0, 10.0), (10.0, 20.0))
+"""True widths that synthetic errors are grouped by. Masks are at least 1 px wide: below that all are off."""
+NEAR_PX = 1.5
+"""A measured centreline point is compared with a true one no farther than this."""
+
+
+def shapes(
+    widths_px: Sequence[float] = WIDTHS_PX, angles_deg: Sequence[float] = ANGLES_DEG
+) -> Iterable[Shape]:
+    """Bars, wedges, rings, crosses and Ys at many widths and angles, off the pixel grid."""
+    for number, width in enumerate(widths_px):
+        shift = 0.25 * (number % 4)
+        for angle in angles_deg:
+            yield bar(12 * width + 40, width, angle, shift)
+        for angle in angles_deg[::3]:
+            yield wedge(12 * width + 60, (max(2.0, width / 3), width), angle, shift)
+            yield star(6 * width + 30, width, tuple(angle + k * 90 for k in range(4)), "cross")
+            yield star(6 * width + 30, width, tuple(angle + k * 120 for k in range(3)), "y")
+        yield ring(3 * width + 20, width, shift)
+
+
+def shape_errors(shape: Shape) -> Figures:
+    """Errors of one shape: mean width (px), width along the line (px), length (share of the truth)."""
+    from flawscope.measurement import measure
+
+    findings = measure(shape.mask)
+    finding = max(findings, key=lambda item: item.area_px)
+    assert finding.width_mean_px is not None and finding.length_px is not None
+    points, widths = _line(finding)
+    error = np.abs(widths - shape.width_at(points))
+    return {
+        "width_mean": abs(finding.width_mean_px - shape.width_mean_px),
+        "width_along_p95": float(np.percentile(error, 95)) if len(error) else float("nan"),
+        "length": abs(finding.length_px / shape.length_px - 1),
+        "pieces": len(findings),
+    }
+
+
+def golden(every: Iterable[Shape]) -> Figures:
+    """Largest and mean errors of each kind of shape."""
+    found: dict[str, list[Figures]] = {}
+    for shape in every:
+        found.setdefault(shape.name, []).append(shape_errors(shape))
+    out: Figures = {}
+    for name, rows in found.items():
+        table = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+        out[name] = {
+            "shapes": len(rows),
+            "width_mean_error_px_max": table["width_mean"].max(),
+            "width_mean_error_px_mean": table["width_mean"].mean(),
+            "width_along_error_px_p95_max": table["width_along_p95"].max(),
+            "length_error_max": table["length"].max(),
+            "length_error_mean": table["length"].mean(),
+            "in_several_pieces": int((table["pieces"] > 1).sum()),
+        }
+    return out
+
+
+def synthetic(count: int, side_px: int, first_seed: int = 0) -> Figures:
+    """Errors of widths along the centrelines of synthetic cracks, whose masks are exact."""
+    from flawscope.data.synthetic.concrete import render_concrete
+    from flawscope.measurement import measure
+
+    pairs: list[Array] = [np.zeros((0, 2))]
+    lengths: list[float] = []
+    pictures = 0
+    for seed in range(first_seed, first_seed + count):
+        drawn = render_concrete(seed, (side_px, side_px))
+        if not drawn.cracks:
+            continue
+        pictures += 1
+        truth = _truth(drawn.cracks)
+        findings = measure(drawn.mask)
+        for finding in findings:
+            pairs.append(compare(*_line(finding), *truth))
+        measured = sum(finding.length_px or 0.0 for finding in findings)
+        lengths.append(measured / max(_length_inside(drawn.cracks, side_px), 1.0))
+    return {"pictures": pictures, "points": sum(map(len, pairs)), **_width_figures(np.vstack(pairs))} | {
+        "length_ratio_median": float(np.median(lengths)) if lengths else None
+    }
+
+
+def compare(points_xy: Array, widths: Array, true_xy: Array, true_widths: Array) -> Array:
+    """Pairs (measured, true width), N x 2, of measured points beside exactly one true crack.
+
+    Where another course passes within the sum of the half widths (at forks and crossings) the width of either
+    is not defined, and the point is left out.
+    """
+    from scipy.spatial import KDTree
+
+    if len(points_xy) == 0 or len(true_xy) == 0:
+        return np.zeros((0, 2))
+    tree = KDTree(true_xy)
+    distance, nearest = tree.query(points_xy)
+    chosen = true_widths[nearest]
+    # Along its own course a crack stays within reach only for so many points; a second course doubles them.
+    reach = tree.query_ball_point(points_xy, chosen + 2.0, return_length=True)
+    own = 2 * (chosen + 2.0) / _spacing(true_xy) + 3
+    usable = (distance <= NEAR_PX) & (reach <= 1.25 * own)
+    return np.column_stack([widths[usable], chosen[usable]])
+
+
+def _spacing(points_xy: Array) -> float:
+    steps = np.hypot(*np.diff(points_xy, axis=0).T) if len(points_xy) > 1 else np.ones(1)
+    return float(max(np.median(steps), 1e-3))
+
+
+def _truth(cracks: Sequence[CrackTruth]) -> tuple[Array, Array]:
+    """All true points, resampled to half a pixel, and their widths."""
+    points, widths = [], []
+    for crack in cracks:
+        steps = np.hypot(*np.diff(crack.points_xy_px, axis=0).T)
+        at = np.concatenate([[0.0], np.cumsum(steps)])
+        fine = np.arange(0.0, at[-1] + 1e-9, 0.5)
+        points.append(np.column_stack([np.interp(fine, at, crack.points_xy_px[:, k]) for k in (0, 1)]))
+        widths.append(np.interp(fine, at, crack.width_px))
+    return np.vstack(points), np.concatenate(widths)
+
+
+def _length_inside(cracks: Sequence[CrackTruth], side_px: int) -> float:
+    total = 0.0
+    for crack in cracks:
+        middle = (crack.points_xy_px[1:] + crack.points_xy_px[:-1]) / 2
+        inside = np.all((middle > -0.5) & (middle < side_px - 0.5), axis=1)
+        total += float(np.hypot(*np.diff(crack.points_xy_px, axis=0).T)[inside].sum())
+    return total
+
+
+def _line(finding: Finding) -> tuple[Array, Array]:
+    """Centreline points N x 2 with a defined width, and the widths."""
+    line = finding.centreline
+    if line is None:
+        return np.zeros((0, 2)), np.zeros(0)
+    known = np.isfinite(line.width_px)
+    return line.points_xy_px[known], line.width_px[known]
+
+
+def _width_figures(pairs: Array) -> Figures:
+    out: Figures = {"all": _errors(pairs)}
+    for low, high in BANDS_PX:
+        out[f"{low:g}-{high:g}px"] = _errors(pairs[(pairs[:, 1] >= low) & (pairs[:, 1] < high)])
+    return out
+
+
+def _errors(pairs: Array) -> dict[str, Any]:
+    if len(pairs) == 0:
+        return {"points": 0}
+    error = pairs[:, 0] - pairs[:, 1]
+    return {
+        "points": len(pairs),
+        "bias_px": float(np.median(error)),
+        "error_px_median": float(np.median(np.abs(error))),
+        "error_px_p90": float(np.percentile(np.abs(error), 90)),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--pictures", type=int, default=40, help="synthetic pictures (default 40)")
+    parser.add_argument("--size", type=int, default=384, help="their edge in px")
+    options = parser.parse_args()
+    figures: Figures = {"shapes": golden(shapes())}
+    for name, row in figures["shapes"].items():
+        say(
+            f"{name} ({row['shapes']}): mean width off by at most {row['width_mean_error_px_max']:.2f} px, "
+            f"widths along the line by {row['width_along_error_px_p95_max']:.2f} px (95th percentile), "
+            f"length by at most {100 * row['length_error_max']:.2f} %"
+        )
+    figures["synthetic"] = synthetic(options.pictures, options.size)
+    shown = figures["synthetic"]["all"]
+    if shown["points"]:
+        say(
+            f"synthetic cracks ({figures['synthetic']['pictures']} pictures, {shown['points']} points): "
+            f"width bias {shown['bias_px']:+.2f} px, median error {shown['error_px_median']:.2f} px, "
+            f"90 % within {shown['error_px_p90']:.2f} px"
+        )
+    write_result(options.json, figures)
+
+
+if __name__ == "__main__":
+    main()

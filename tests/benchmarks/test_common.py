@@ -1,0 +1,55 @@
+"""Result files of benchmarks, and what they say of the machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+from pathlib import Path
+
+import pytest
+
+from common import data_folder, finite, machine, make_parser, write_result
+
+
+def test_result_file_has_figures_and_machine_only(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "result.json"
+    write_result(path, {"a": 1.23456789, "b": math.nan, "c": {"d": (1, "x", None, True)}})
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content["figures"] == {"a": 1.234568, "b": None, "c": {"d": [1, "x", None, True]}}
+    assert set(content) == {"figures", "machine"}
+    assert [item.name for item in path.parent.iterdir()] == ["result.json"]
+    write_result(None, {"a": 1})
+
+
+def test_machine_names_neither_host_nor_paths() -> None:
+    facts = machine()
+    assert {"cpu", "cores", "ram_gb", "python", "torch", "os"} <= set(facts)
+    text = json.dumps(facts)
+    assert facts["cores"] >= 1 and str(Path.home()) not in text
+    assert socket.gethostname() not in text or len(socket.gethostname()) < 4
+
+
+def test_finite_takes_numpy_numbers() -> None:
+    numpy = pytest.importorskip("numpy")
+    assert finite({"x": numpy.float32(0.5), "y": numpy.inf, "z": []}) == {"x": 0.5, "y": None, "z": []}
+
+
+def test_data_comes_from_the_option_or_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLAWSCOPE_DATA", str(tmp_path))
+    assert make_parser("One line.\n\nMore.").parse_args([]).data == tmp_path
+    assert make_parser(None).parse_args(["--data", "x"]).data == Path("x")
+    monkeypatch.delenv("FLAWSCOPE_DATA")
+    assert make_parser("x").parse_args([]).data is None
+
+
+def test_missing_data_ends_with_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for data in (None, tmp_path):
+        with pytest.raises(SystemExit) as stop:
+            data_folder(data, "cfd")
+        assert stop.value.code == 2
+    assert "no folder 'cfd'" in capsys.readouterr().err
+    (tmp_path / "cfd").mkdir()
+    assert data_folder(tmp_path, "cfd") == tmp_path

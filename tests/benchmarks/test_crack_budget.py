@@ -1,0 +1,114 @@
+"""Training to a budget of quiet minutes: the arithmetic, the commands, and the file after each seed."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crack_budget import Command, budget, parse, run_all, run_command, summarise, train_command, wall_minutes
+
+
+@pytest.fixture
+def options(tmp_path: Path) -> Namespace:
+    """Options for a set that has a split with train and test."""
+    (tmp_path / "data" / "masonry").mkdir(parents=True)
+    split = {"schema": 1, "parts": {"train": ["a"], "test": ["b"]}}
+    (tmp_path / "data" / "masonry" / "split.json").write_text(json.dumps(split), encoding="utf-8")
+    words = ["--set", "masonry", "--quiet-minutes", "2", "--seeds", "5", "6", "7", "--work"]
+    words += [str(tmp_path / "work"), "--data", str(tmp_path / "data"), "--set-option", "train.batch=4"]
+    return parse([*words, "--json", str(tmp_path / "result.json")])
+
+
+class FakeRun:
+    """Stands for the two commands; writes what they would write."""
+
+    def __init__(self, fail_at: int = 99) -> None:
+        self.calls: list[list[str]] = []
+        self.fail_at = fail_at
+
+    def __call__(self, command: Command) -> None:
+        words = [str(word) for word in command]
+        self.calls.append(words)
+        if len(self.calls) == self.fail_at:
+            raise SystemExit(3)
+        out = Path(words[words.index("--out") + 1])
+        if "train" in words:
+            (out / "checkpoints").mkdir(parents=True)
+            progress = {"elapsed_s": 90.0, "step": 10, "stopped": ""}
+            text = json.dumps({"progress": progress})
+            (out / "checkpoints" / "last.json").write_text(text, encoding="utf-8")
+            return
+        out.mkdir()
+        value = 0.8 + 0.01 * len(self.calls)
+        figures = {"f1_tol2_pooled": {"value": value}, "iou_pooled": {"value": 0.5}, "precision_pooled": {}}
+        metrics = {"images": 48, "figures": figures}
+        (out / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+
+
+def clock(*seconds: float) -> Iterator[float]:
+    yield from seconds
+
+
+def test_budget_arithmetic() -> None:
+    assert wall_minutes(8, 30) == 4
+    found = budget(used_s=100, before_s=40, after_s=60)
+    assert found["quiet_minutes_used"] == 2 and found["seconds_used"] == 100
+
+
+def test_seeds_become_medians_and_the_file_grows(options: Namespace) -> None:
+    run = FakeRun()
+    measured = clock(30, 60, 40, 40, 45, 45)
+    figures = run_all(options, run, lambda: next(measured))
+    content = json.loads(options.json.read_text(encoding="utf-8"))
+    assert set(content) == {"figures", "machine"}
+    rows = content["figures"]["seeds"]
+    assert [row["seed"] for row in rows] == [5, 6, 7]
+    assert [row["quiet_minutes_used"] for row in rows] == [2.0, 2.25, 2.0]
+    assert [row["minutes_given"] for row in rows] == pytest.approx([1, 4 / 3, 1.5], abs=1e-4)
+    assert figures["over_seeds"]["f1_tol2_pooled"]["median"] == pytest.approx(0.84)
+    assert rows[0]["precision_pooled"] is None
+    train, evaluate = run.calls[0], run.calls[1]
+    assert train[1:4] == ["-m", "flawscope", "train"] and "train.batch=4" in train
+    assert evaluate[evaluate.index("--part") + 1] == "test"
+    assert evaluate[evaluate.index("--split") + 1] == str(options.data / "masonry" / "split.json")
+
+
+def test_a_run_that_is_cut_leaves_the_seeds_before(options: Namespace) -> None:
+    with pytest.raises(SystemExit):
+        run_all(options, FakeRun(fail_at=3), lambda: 30.0)
+    content = json.loads(options.json.read_text(encoding="utf-8"))
+    assert [row["seed"] for row in content["figures"]["seeds"]] == [5]
+
+
+def test_a_carved_part_is_looked_up_in_the_run(options: Namespace) -> None:
+    options.part, options.seeds = "val", [0]
+    run = FakeRun()
+    run_all(options, run, lambda: 30.0)
+    assert "seed0/split.json" in run.calls[1][run.calls[1].index("--split") + 1].replace("\\", "/")
+
+
+def test_the_training_command_is_a_valid_one(options: Namespace) -> None:
+    words = train_command(options, options.data / "masonry", 3, 1.5, options.work / "run")
+    assert words[words.index("--minutes") + 1] == "1.500" and words[words.index("--seed") + 1] == "3"
+
+
+def test_a_failing_command_ends_the_program() -> None:
+    import sys
+
+    with pytest.raises(SystemExit) as stop:
+        run_command([sys.executable, "-c", "raise SystemExit(4)"])
+    assert stop.value.code == 4
+
+
+def test_missing_figures_are_left_out_of_the_medians() -> None:
+    row = {
+        "f1_tol2_pooled": 0.5, "iou_pooled": None, "precision_pooled": None, "recall_pooled": None,
+        "precision_tol2_pooled": None, "recall_tol2_pooled": None, "quiet_minutes_used": 8.0,
+        "seconds_used": 1.0,
+    }  # fmt: skip
+    found = summarise([row, {**row, "f1_tol2_pooled": 0.7}])
+    assert found["f1_tol2_pooled"] == {"median": 0.6, "min": 0.5, "max": 0.7} and "iou_pooled" not in found

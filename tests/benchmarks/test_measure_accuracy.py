@@ -1,0 +1,53 @@
+"""Exact shapes, and errors of measuring them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from exact_shapes import bar, ring, star, wedge
+from measure_accuracy import compare, golden, shape_errors, synthetic
+
+
+@pytest.mark.parametrize("angle", [0.0, 30.0, 90.0])
+@pytest.mark.parametrize("width", [2.0, 7.0, 20.0])
+def test_areas_of_the_shapes_follow_from_length_and_width(angle: float, width: float) -> None:
+    for shape in (bar(90, width, angle), wedge(90, (width, width + 4), angle), ring(40, width)):
+        expected = shape.length_px * shape.width_mean_px
+        assert shape.mask.sum() == pytest.approx(expected, rel=0.03)
+        edge = np.concatenate([shape.mask[0], shape.mask[-1], shape.mask[:, 0], shape.mask[:, -1]])
+        assert not edge.any(), "the border does not cut it"
+
+
+def test_a_wedge_tells_its_width_anywhere() -> None:
+    shape = wedge(100, (2, 12), 0.0)
+    middle = shape.mask.shape[0] // 2
+    points = np.array([[middle - 50.0, middle], [middle, middle], [middle + 200.0, middle]])
+    assert shape.width_at(points) == pytest.approx([2, 7, 12], abs=0.05)
+
+
+def test_measured_shapes_are_near_the_truth() -> None:
+    errors = shape_errors(bar(120, 6, 30.0))
+    assert errors["width_mean"] < 0.5 and errors["length"] < 0.02 and errors["pieces"] == 1
+    figures = golden([ring(30, 5), star(60, 4, (10.0, 100.0, 190.0, 280.0), "cross")])
+    assert set(figures) == {"ring", "cross"}
+    assert figures["ring"]["shapes"] == 1 and figures["cross"]["width_mean_error_px_max"] < 0.5
+
+
+def test_points_are_compared_only_where_one_crack_is_near() -> None:
+    x = np.arange(0, 60, 0.5)
+    true_xy, true_widths = np.column_stack([x, np.zeros_like(x)]), np.full(len(x), 3.0)
+    measured = np.column_stack([np.arange(10.0, 50.0), np.full(40, 0.4)])
+    pairs = compare(measured, np.full(40, 3.2), true_xy, true_widths)
+    assert pairs.shape == (40, 2) and np.allclose(pairs, (3.2, 3.0))
+    far = compare(measured + np.array([0, 5]), np.full(40, 3.2), true_xy, true_widths)
+    assert len(far) == 0
+    second = np.vstack([true_xy, true_xy + np.array([0, 2])])
+    crossing = compare(measured, np.full(40, 3.2), second, np.tile(true_widths, 2))
+    assert len(crossing) < 40
+
+
+def test_synthetic_cracks_are_measured() -> None:
+    figures = synthetic(3, 192)
+    assert figures["pictures"] >= 1 and figures["points"] > 50
+    assert figures["all"]["error_px_median"] < 1

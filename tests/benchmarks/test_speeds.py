@@ -1,0 +1,77 @@
+"""The timing benchmarks, each at a tiny size."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import help_time
+import install
+import synth_speed
+from common import ROOT
+
+
+def test_quiet_minute_is_24_steps_and_leaves_threads_alone() -> None:
+    torch = pytest.importorskip("torch")
+    quiet_minutes = pytest.importorskip("quiet_minutes")
+    threads = torch.get_num_threads()
+    seconds = quiet_minutes.measure_quiet_minute(steps=1, threads=1, batch=2, crop_px=32)
+    assert 0 < seconds < 600 and torch.get_num_threads() == threads
+    assert (quiet_minutes.STEPS, quiet_minutes.BATCH, quiet_minutes.CROP_PX) == (24, 8, 256)
+
+
+def test_quiet_minute_takes_the_median_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    import quiet_minutes
+
+    monkeypatch.setattr(quiet_minutes, "_step_seconds", lambda *_: [1.0, 2.0, 30.0])
+    assert quiet_minutes.measure_quiet_minute(3) == 48
+
+
+def test_help_is_timed() -> None:
+    figures = help_time.measure(runs=1)
+    assert figures["help_s"] > 0 and figures["inspect_help_s_max"] >= figures["inspect_help_s"]
+
+
+def test_synthetic_images_are_timed() -> None:
+    figures = synth_speed.measure(count=5, workers=1, side_px=48)
+    assert figures["images"] == 5 and figures["images_per_s"] > 0 and figures["images_per_s_steady"] > 0
+
+
+def test_crops_are_timed(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    loader_speed = pytest.importorskip("loader_speed")
+    from flawscope.data.synthetic.stream import SynthStream, write_dataset
+
+    write_dataset(SynthStream("concrete", 1, (64, 64), 6, clean_share=0.0), tmp_path / "set")
+    crops = loader_speed.make_crops(tmp_path / "set", "crack-quick")
+    figures = loader_speed.measure(crops, batches=2, batch=4, workers=0)
+    assert figures["crops"] == 8 and figures["crops_per_s"] > 0
+
+
+def test_folder_sizes_count_hard_links_once_and_links_never(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(3_000_000))
+    (tmp_path / "b").hardlink_to(tmp_path / "a")
+    (tmp_path / "c").symlink_to(tmp_path / "a")
+    assert install.folder_mb(tmp_path) == 3
+
+
+def test_the_install_does_not_see_our_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", "src")
+    assert "PYTHONPATH" not in install.environment(cache=True)
+    assert install.environment(cache=False)["PIP_NO_CACHE_DIR"] == "1"
+    assert "UV_NO_CACHE" not in install.environment(cache=True) or "UV_NO_CACHE" in __import__("os").environ
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_every_script_says_what_it_does(script: Path) -> None:
+    text = script.read_text(encoding="utf-8")
+    assert text.startswith('"""'), "a script begins by saying what it measures"
+    if "def main()" not in text:
+        return
+    done = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--data" in done.stdout and "--json" in done.stdout
