@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from flawscope.reporting import overlay as module
-from flawscope.reporting.annotate import length_text, round_length
+from flawscope.reporting.annotate import draw_labels, draw_scale_bar, length_text, round_length
 from flawscope.reporting.colours import UNSET, class_colours, ink_on, parse_colour, to_hex
 from flawscope.reporting.overlay import Strokes, draw_overlay, write_overlay
 from flawscope.types import ClassInfo, Scale
@@ -129,6 +129,18 @@ def test_the_scale_bar_is_as_long_as_it_says() -> None:
     drawn = draw_overlay(image, [], CLASSES, Scale(0.5))  # a quarter of 500 mm: 100 mm = 200 px
     runs = [int((row == 255).all(axis=1).sum()) for row in drawn]
     assert abs(max(runs) - 200) <= 2
+
+
+def test_numbers_leave_the_scale_bar_free() -> None:
+    pixels = np.zeros((400, 400), dtype=bool)
+    pixels[380:384, 330:390] = True
+    found = [finding_of(pixels, finding_id=k) for k in range(5)]
+    bar_alone, box = draw_scale_bar(grey(400, 400), 0.5, Strokes.for_size((400, 400)).text)
+    assert box is not None
+    drawn = draw_labels(bar_alone, found, class_colours(CLASSES), (1.0, 1.0), 11, box)
+    x0, y0, x1, y1 = (round(value) for value in box)
+    assert np.array_equal(drawn[y0 + 1 : y1, x0 + 1 : x1], bar_alone[y0 + 1 : y1, x0 + 1 : x1])
+    assert not np.array_equal(drawn, bar_alone)
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,12 @@ def draw_labels(
     colours: Mapping[str, Rgb],
     factor_xy: tuple[float, float],
     text_px: int,
+    keep_free: Box | None = None,
 ) -> RgbImage:
     """Write the number of each finding beside it, the largest first; what finds no free place gets none.
 
-    factor_xy: drawn pixels a pixel of the photograph. text_px: height of the numbers.
+    factor_xy: drawn pixels a pixel of the photograph. text_px: height of the numbers. keep_free: where no number
+    may stand.
     """
     if not findings:
         return canvas
@@ -35,7 +37,7 @@ def draw_labels(
     pen = ImageDraw.Draw(picture)
     font = ImageFont.load_default(text_px)
     busy = _crowd(findings, factor_xy)
-    taken: list[Box] = []
+    taken: list[Box] = [keep_free] if keep_free else []
     for finding in sorted(findings, key=lambda item: item.area_px, reverse=True):
         text = str(finding.finding_id)
         width = pen.textlength(text, font=font) + 0.7 * text_px
@@ -51,11 +53,14 @@ def draw_labels(
     return np.asarray(picture)
 
 
-def draw_scale_bar(canvas: RgbImage, mm_per_px: float, text_px: int) -> RgbImage:
-    """Draw a bar of a round length at the lower right. mm_per_px: on the drawn picture."""
+def draw_scale_bar(canvas: RgbImage, mm_per_px: float, text_px: int) -> tuple[RgbImage, Box | None]:
+    """Draw a bar of a round length at the lower right; also returns its place, None where it does not fit.
+
+    mm_per_px: on the drawn picture.
+    """
     height, width = canvas.shape[:2]
     if width < 8 * text_px or height < 4 * text_px or not mm_per_px > 0:
-        return canvas
+        return canvas, None
     length_mm = round_length(width * mm_per_px / 4)
     length_px = length_mm / mm_per_px
     picture = Image.fromarray(canvas)
@@ -73,7 +78,7 @@ def draw_scale_bar(canvas: RgbImage, mm_per_px: float, text_px: int) -> RgbImage
     for end in (left, left + length_px - max(1.0, bar / 3)):
         pen.rectangle((end, foot - 2 * bar, end + max(1.0, bar / 3), foot), fill=(255, 255, 255, 255))
     pen.text((middle, y0 + pad * 0.4), text, fill=(255, 255, 255, 255), font=font, anchor="ma")
-    return np.asarray(picture)
+    return np.asarray(picture), (x0, y0, x1, y1)
 
 
 def round_length(length_mm: float) -> float:

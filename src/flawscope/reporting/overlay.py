@@ -95,12 +95,11 @@ def draw_overlay(
     colours = class_colours(classes)
     for name, marked, filled in _planes(findings, classes, mask, drawn_hw, factor_xy):
         _mark(canvas, marked, filled, colour_of(name, colours), strokes)
-    canvas = draw_labels(
-        canvas, _to_number(findings, factor_xy[0], strokes), colours, factor_xy, strokes.text
-    )
+    bar = None
     if scale is not None:
-        canvas = draw_scale_bar(canvas, scale.mm_per_px / factor_xy[0], strokes.text)
-    return canvas
+        canvas, bar = draw_scale_bar(canvas, scale.mm_per_px / factor_xy[0], strokes.text)
+    numbered = _to_number(findings, factor_xy[0], strokes)
+    return draw_labels(canvas, numbered, colours, factor_xy, strokes.text, bar)
 
 
 def shrink(image: RgbImage, max_side_px: int) -> RgbImage:
