@@ -133,7 +133,7 @@ def test_the_scale_bar_is_as_long_as_it_says() -> None:
 
 def test_numbers_leave_the_scale_bar_free() -> None:
     pixels = np.zeros((400, 400), dtype=bool)
-    pixels[380:384, 330:390] = True
+    pixels[375:379, 200:390] = True
     found = [finding_of(pixels, finding_id=k) for k in range(5)]
     bar_alone, box = draw_scale_bar(grey(400, 400), 0.5, Strokes.for_size((400, 400)).text)
     assert box is not None

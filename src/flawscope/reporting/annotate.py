@@ -26,10 +26,10 @@ def draw_labels(
     text_px: int,
     keep_free: Box | None = None,
 ) -> RgbImage:
-    """Write the number of each finding beside it, the largest first; what finds no free place gets none.
+    """Write the number of each finding beside it, the largest first, where there is room.
 
-    factor_xy: drawn pixels a pixel of the photograph. text_px: height of the numbers. keep_free: where no number
-    may stand.
+    factor_xy: drawn pixels a pixel of the photograph. text_px: height of the numbers.
+    keep_free: where no number may stand.
     """
     if not findings:
         return canvas
