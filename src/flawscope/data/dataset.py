@@ -13,7 +13,7 @@ from flawscope.errors import DataError
 from flawscope.images.sources import read_image
 from flawscope.types import ClassInfo, ClassKind, RgbImage, Sample, Task
 
-CLASS_COLOURS = ("#d55e00", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#999999")
+CLASS_COLOURS = ("#ffd400", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
 """Colours that the colour-blind can tell apart (Okabe and Ito, Color Universal Design, 2008)."""
 
 _LINE_WORDS = ("crack", "scratch", "fissure", "line")

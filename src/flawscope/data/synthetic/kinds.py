@@ -33,7 +33,7 @@ def _render_concrete(seed: int, size_hw: tuple[int, int], clean_share: float | N
 
 KINDS: dict[str, Kind] = {
     "concrete": Kind(
-        "concrete", _render_concrete, concrete.check_request, (ClassInfo(1, "crack", "#d55e00", "line"),)
+        "concrete", _render_concrete, concrete.check_request, (ClassInfo(1, "crack", "#ffd400", "line"),)
     ),
 }
 

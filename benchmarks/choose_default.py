@@ -1,0 +1,148 @@
+"""Chooses threshold, minimum area and working scales of the bundled model on the train parts that may choose.
+
+CrackSC and masonry, part ``train``, and their crack-free crops; CFD and the test parts are never opened. The
+choice is the largest mean of both sets' pooled F1 within 2 px among the settings that keep false alarms on
+the crops below ``--most-alarms``. With ``--write`` it is written into the bundle.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from clean_crops import CROP_PX, clean_corners
+from common import Figures, data_folder, machine, make_parser, say, write_result
+
+SETS = ("crack_sc", "masonry")
+MODES: dict[str, dict[str, Any]] = {
+    "native": {"scales": "native"},
+    "choose 1, .5": {"scales": (1.0, 0.5), "fusion": "choose"},
+    "mean 1, .5": {"scales": (1.0, 0.5), "fusion": "mean"},
+    "max 1, .5": {"scales": (1.0, 0.5), "fusion": "max"},
+    "half": {"scales": (0.5,)},
+}
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 19))
+AREAS_PX = (0, 20, 40, 80, 160, 320)
+_EIGHT = np.ones((3, 3), np.uint8)
+
+Plane = npt.NDArray[np.float32]
+Truth = npt.NDArray[np.bool_]
+
+
+def without_specks(mask: Truth, least_px: int) -> Truth:
+    """The 8-connected components of at least ``least_px`` pixels."""
+    labels, _ = ndimage.label(mask, structure=_EIGHT)
+    keep = np.bincount(labels.ravel()) >= max(1, least_px)
+    keep[0] = False
+    return np.asarray(keep[labels], dtype=np.bool_)
+
+
+def tolerant_counts(mask: Truth, truth: Truth, near_truth: Truth) -> npt.NDArray[np.float64]:
+    """Predicted pixels near truth, predicted, true pixels near a prediction, true."""
+    near_mask = ndimage.distance_transform_edt(~mask) <= 2 if mask.any() else mask
+    hits = (mask & near_truth).sum(), mask.sum(), (truth & near_mask).sum(), truth.sum()
+    return np.array(hits, dtype=np.float64)
+
+
+def f1(counts: npt.NDArray[np.float64]) -> float:
+    """F1 of summed `tolerant_counts`."""
+    precision, recall = counts[0] / max(counts[1], 1.0), counts[2] / max(counts[3], 1.0)
+    return float(2 * precision * recall / max(precision + recall, 1e-9))
+
+
+def grid(
+    pairs: list[tuple[Plane, Truth]], crops: list[Plane]
+) -> dict[tuple[float, int], tuple[float, float]]:
+    """F1 within 2 px on ``pairs`` and share of ``crops`` with a finding, for each threshold and area."""
+    near = [np.asarray(ndimage.distance_transform_edt(~truth) <= 2) for _, truth in pairs]
+    table = {}
+    for threshold in THRESHOLDS:
+        for area in AREAS_PX:
+            counts = sum(
+                tolerant_counts(without_specks(plane >= threshold, area), truth, close)
+                for (plane, truth), close in zip(pairs, near, strict=True)
+            )
+            alarms = [without_specks(crop >= threshold, area).any() for crop in crops]
+            table[threshold, area] = f1(np.asarray(counts)), float(np.mean(alarms)) if alarms else 0.0
+    return table
+
+
+def measure(options: argparse.Namespace) -> Figures:
+    """Try every setting on both sets."""
+    from flawscope.bundle import Bundle
+    from flawscope.data.open import open_dataset
+    from flawscope.inspection.inspector import Inspector
+    from flawscope.inspection.options import PredictOptions
+
+    bundle = Bundle.load(options.model)
+    rows: list[dict[str, Any]] = []
+    for mode in options.modes:
+        inspector = Inspector(bundle, options=PredictOptions(**MODES[mode]))
+        tables = {}
+        for name in SETS:
+            dataset = open_dataset(options.data / name).part("train")
+            pairs, crops = [], []
+            for sample in list(dataset.samples)[:: options.every]:
+                image, mask = sample.image(), np.asarray(sample.mask) == 1
+                pairs.append((inspector.predict_probability(image)[0], mask))
+                for row, column in clean_corners(mask):
+                    crop = image[row : row + CROP_PX, column : column + CROP_PX].copy()
+                    crops.append(inspector.predict_probability(crop)[0])
+            tables[name] = grid(pairs, crops)
+        for key in tables[SETS[0]]:
+            scores = {name: table[key][0] for name, table in tables.items()}
+            alarms = {name: table[key][1] for name, table in tables.items()}
+            row = {"mode": mode, "threshold": key[0], "min_area_px": key[1], "f1_tol2": scores}
+            rows.append(row | {"alarms": alarms, "mean": float(np.mean(list(scores.values())))})
+        best = max((row for row in rows if row["mode"] == mode), key=lambda row: row["mean"])
+        say(f"{mode}: best without regard to alarms {best}")
+    allowed = [row for row in rows if max(row["alarms"].values()) <= options.most_alarms] or rows
+    chosen = max(allowed, key=lambda row: row["mean"])
+    say(f"chosen: {chosen}")
+    return {"chosen": chosen, "rows": rows}
+
+
+def write_choice(path: Path, chosen: dict[str, Any], most_alarms: float) -> None:
+    """Put the choice into the manifest of the bundle folder at ``path``."""
+    from flawscope.bundle import Bundle, write_bundle_folder
+    from flawscope.manifest import Chosen
+
+    bundle = Bundle.load(path)
+    rule = (
+        "largest mean of pooled F1 within 2 px on both sets, with findings on at most "
+        f"{100 * most_alarms:g} % of crack-free crops"
+    )
+    data = "train parts of crack_sc and masonry"
+
+    def entry(value: float) -> dict[str, Chosen]:
+        return {item.name: Chosen(value=value, rule=rule, data=data) for item in bundle.classes}
+
+    manifest = bundle.manifest.model_copy(
+        update={"thresholds": entry(chosen["threshold"]), "min_area_px": entry(chosen["min_area_px"])}
+    )
+    write_bundle_folder(bundle.root, manifest, {name: bundle.root / name for name in manifest.sha256})
+
+
+def main() -> None:
+    """Choose, and write when asked to."""
+    parser = make_parser(__doc__)
+    parser.add_argument("--model", type=Path, required=True, help="bundle folder")
+    parser.add_argument("--modes", nargs="+", choices=list(MODES), default=list(MODES))
+    parser.add_argument("--every", type=int, default=1, help="take every N-th image only (a try)")
+    parser.add_argument("--most-alarms", type=float, default=0.1, help="most crack-free crops with a finding")
+    parser.add_argument("--write", action="store_true", help="write the choice into the bundle")
+    options = parser.parse_args()
+    options.data = data_folder(options.data, *SETS)
+    figures = measure(options)
+    write_result(options.json, figures, machine())
+    if options.write:
+        write_choice(options.model, figures["chosen"], options.most_alarms)
+
+
+if __name__ == "__main__":
+    main()
