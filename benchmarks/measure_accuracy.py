@@ -204,7 +204,8 @@ def main() -> None:
     for name, row in figures["shapes"].items():
         say(
             f"{name} ({row['shapes']}): mean width off by at most {row['width_mean_error_px_max']:.2f} px "
-            f"({_of_mask(name, row)}), widths along the line by {row['width_along_error_px_p95_max']:.2f} px (95th percentile), "
+            f"({_of_mask(name, row)}), "
+            f"widths along the line by {row['width_along_error_px_p95_max']:.2f} px (95th percentile), "
             f"length by at most {100 * row['length_error_max']:.2f} %"
         )
     figures["synthetic"] = synthetic(options.pictures, options.size)
