@@ -74,12 +74,15 @@ def write_image(
     """
     if "masks" in formats and inspection.prediction is not None:
         write_masks(out / "masks", stem_path, inspection.prediction)
+    drawn: RgbImage | None = None
     if "overlays" in formats:
         drawn = _drawn(source, inspection, classes, MAX_SIDE_PX)
         write_overlay(out / "overlays" / f"{stem_path}.jpg", drawn)
     if "html" in formats:
-        # Drawn anew at its own size: outlines of a large overlay would vanish when it is made small.
-        write_overlay(picture, _drawn(source, inspection, classes, _PICTURE_SIDE_PX))
+        if drawn is None or max(drawn.shape) > _PICTURE_SIDE_PX:
+            # Drawn anew at its own size: outlines of a large overlay would vanish when it is made small.
+            drawn = _drawn(source, inspection, classes, _PICTURE_SIDE_PX)
+        write_overlay(picture, drawn)
 
 
 def _drawn(source: RowSource, inspection: Inspection, classes: Sequence[ClassInfo], side_px: int) -> RgbImage:
