@@ -26,8 +26,9 @@ MODES: dict[str, dict[str, Any]] = {
     "max 1, .5": {"scales": (1.0, 0.5), "fusion": "max"},
     "half": {"scales": (0.5,)},
 }
-THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 19))
-AREAS_PX = (0, 20, 40, 80, 160, 320)
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+AREAS_PX = (0, 20, 40, 80)
+"""Larger ones would drop short cracks that an inspector wants to see."""
 _EIGHT = np.ones((3, 3), np.uint8)
 
 Plane = npt.NDArray[np.float32]
@@ -63,12 +64,15 @@ def grid(
     table = {}
     for threshold in THRESHOLDS:
         for area in AREAS_PX:
-            counts = sum(
-                tolerant_counts(without_specks(plane >= threshold, area), truth, close)
-                for (plane, truth), close in zip(pairs, near, strict=True)
+            counts = np.sum(
+                [
+                    tolerant_counts(without_specks(plane >= threshold, area), truth, close)
+                    for (plane, truth), close in zip(pairs, near, strict=True)
+                ],
+                axis=0,
             )
             alarms = [without_specks(crop >= threshold, area).any() for crop in crops]
-            table[threshold, area] = f1(np.asarray(counts)), float(np.mean(alarms)) if alarms else 0.0
+            table[threshold, area] = f1(counts), float(np.mean(alarms)) if alarms else 0.0
     return table
 
 
@@ -83,7 +87,7 @@ def measure(options: argparse.Namespace) -> Figures:
     rows: list[dict[str, Any]] = []
     for mode in options.modes:
         inspector = Inspector(bundle, options=PredictOptions(**MODES[mode]))
-        tables = {}
+        tables, crop_count = {}, {}
         for name in SETS:
             dataset = open_dataset(options.data / name).part("train")
             pairs, crops = [], []
@@ -94,14 +98,18 @@ def measure(options: argparse.Namespace) -> Figures:
                     crop = image[row : row + CROP_PX, column : column + CROP_PX].copy()
                     crops.append(inspector.predict_probability(crop)[0])
             tables[name] = grid(pairs, crops)
+            crop_count[name] = len(crops)
         for key in tables[SETS[0]]:
             scores = {name: table[key][0] for name, table in tables.items()}
             alarms = {name: table[key][1] for name, table in tables.items()}
             row = {"mode": mode, "threshold": key[0], "min_area_px": key[1], "f1_tol2": scores}
-            rows.append(row | {"alarms": alarms, "mean": float(np.mean(list(scores.values())))})
+            share = sum(alarms[n] * crop_count[n] for n in SETS) / max(1, sum(crop_count.values()))
+            rows.append(
+                row | {"alarms": alarms, "alarm_share": share, "mean": sum(scores.values()) / len(SETS)}
+            )
         best = max((row for row in rows if row["mode"] == mode), key=lambda row: row["mean"])
         say(f"{mode}: best without regard to alarms {best}")
-    allowed = [row for row in rows if max(row["alarms"].values()) <= options.most_alarms] or rows
+    allowed = [row for row in rows if row["alarm_share"] <= options.most_alarms] or rows
     chosen = max(allowed, key=lambda row: row["mean"])
     say(f"chosen: {chosen}")
     return {"chosen": chosen, "rows": rows}
@@ -134,7 +142,9 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="bundle folder")
     parser.add_argument("--modes", nargs="+", choices=list(MODES), default=list(MODES))
     parser.add_argument("--every", type=int, default=1, help="take every N-th image only (a try)")
-    parser.add_argument("--most-alarms", type=float, default=0.1, help="most crack-free crops with a finding")
+    parser.add_argument(
+        "--most-alarms", type=float, default=0.19, help="most crack-free crops with a finding"
+    )
     parser.add_argument("--write", action="store_true", help="write the choice into the bundle")
     options = parser.parse_args()
     options.data = data_folder(options.data, *SETS)
