@@ -155,7 +155,7 @@ class Inspector:
 
     def _network(self, bundle: Bundle, runtime: str, threads: int | None) -> Network:
         manifest = bundle.manifest
-        search = ScaleSearch(manifest.working_scales, threshold=min(self.thresholds.values()))
+        search = ScaleSearch(manifest.working_scales)
         if manifest.width_range_px is not None:
             search = replace(search, width_range_px=manifest.width_range_px)
         return Network(
