@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from flawscope.measurement.components import components
-from flawscope.measurement.skeleton import SkeletonGraph, skeleton_graph
+from flawscope.measurement.findings import measure
+from flawscope.measurement.graph import SkeletonGraph
+from flawscope.measurement.skeleton import skeleton_graph
 from flawscope.measurement.width import edge_field
 
 from . import shapes
@@ -49,6 +51,16 @@ def test_a_ring_is_a_closed_branch_and_a_ring_with_a_tail_has_a_node() -> None:
     graph = graph_of(tailed)
     assert len(graph.nodes) == 1
     assert len(graph.branches) == 2
+
+
+def test_a_very_thick_shape_is_thinned_on_blocks_and_keeps_its_thin_arm() -> None:
+    mask = np.zeros((420, 900), bool)
+    mask[20:400, 20:500] = True
+    mask[208:212, 500:880] = True
+    found = measure(mask)[0]
+    assert found.length_px == pytest.approx(860, rel=0.1)
+    assert found.centreline.width_px.max() == pytest.approx(380, rel=0.05)
+    assert found.centreline.width_px[found.centreline.points_xy_px[:, 0] > 600] == pytest.approx(4, abs=0.3)
 
 
 def test_hard_probabilities_leave_the_edges_to_the_mask() -> None:

@@ -9,13 +9,14 @@ along its tangent to the edge of the shape.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import map_coordinates
-from scipy.signal import savgol_filter
 
-from flawscope.measurement.skeleton import FREE, Branch, Node, SkeletonGraph
+from flawscope.measurement.graph import FREE, Branch, Node, SkeletonGraph
+from flawscope.measurement.rim import Rim
 from flawscope.measurement.smoothing import smooth_widths
 from flawscope.measurement.width import BoolArray, EdgeField, cast_rays
 
@@ -55,25 +56,17 @@ def centrelines(graph: SkeletonGraph, own: BoolArray, field: EdgeField) -> list[
     hard = own.astype(np.float32)
     for line in lines:
         _extend(line, hard)
-    reach = _reach(graph, lines)
-    moved = _centre(lines, field, own, reach)
+    moved = _centre(lines, field, own, graph.rim)
     if moved > 1.0 or max(line.radius_px for line in lines) > 4:  # the normals were slanted too
         for line in lines:
             _extend(line, hard)
-        _centre(lines, field, own, reach)
+        _centre(lines, field, own, graph.rim)
     for line in lines:
         _extend(line, hard)
         line.points_xy = resample(line.points_xy, line.closed)
         line.length_px = polyline_length(line.points_xy, line.closed)
-    _measure_widths(lines, field, own, reach)
+    _measure_widths(lines, field, own, graph.rim)
     return lines
-
-
-def _reach(graph: SkeletonGraph, lines: list[Line]) -> float:
-    widest = max(
-        max((float(b.radius_px.max()) for b in graph.branches), default=1.0), *(x.radius_px for x in lines)
-    )
-    return 1.6 * widest + 3.0
 
 
 def _first_draft(graph: SkeletonGraph, branch: Branch) -> Line | None:
@@ -90,7 +83,9 @@ def _first_draft(graph: SkeletonGraph, branch: Branch) -> Line | None:
     keep = np.ones(len(points), dtype=bool)
     for node in roots:
         if node is not None:
-            keep &= np.hypot(*(points - node.xy).T) > node.radius_px
+            keep &= np.hypot(*(points - node.xy).T) > node.zone_px
+    if not keep.any():  # all of it lies in a crossing: a straight line to its tip
+        keep[0 if branch.start == FREE else -1] = FREE in (branch.start, branch.stop)
     points = points[keep]
     if len(points) >= 3:
         points = resample(smooth(points, window_px(radius), branch.closed), branch.closed)
@@ -108,7 +103,8 @@ def _first_draft(graph: SkeletonGraph, branch: Branch) -> Line | None:
 
 def _trim_tip(points_from_tip: Floats, radius_from_tip: Floats, blunt: bool) -> int:
     """How many end points to drop because the skeleton bends into a corner there."""
-    if blunt:
+    ahead = radius_from_tip[: int(radius_from_tip.max()) + 1]
+    if blunt or radius_from_tip[0] >= 0.7 * ahead.max():  # thinning stopped in the middle, not in a corner
         return min(2, len(radius_from_tip) // 3)
     travelled = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points_from_tip, axis=0).T))]) + 1.0
     bent = radius_from_tip >= _CORNER_SLOPE * travelled
@@ -121,18 +117,39 @@ def window_px(radius_px: float) -> int:
 
 
 def smooth(points: Floats, window: int, closed: bool = False) -> Floats:
-    """Local quadratic regression along a chain of points (N x 2)."""
+    """Local quadratic regression along a chain of points (N x 2); its ends follow the end windows' curves."""
     if closed:
         window = min(window, (len(points) // 3) | 1)
         if window < 5:
             return points
-        out: Floats = savgol_filter(points, window, 2, axis=0, mode="wrap")
-        return out
+        half = window // 2
+        return _convolved(np.vstack([points[-half:], points, points[:half]]), window)
     window = min(window, len(points) if len(points) % 2 else len(points) - 1)
     if window < 3:
         return points
-    out = savgol_filter(points, window, min(2, window - 2), axis=0, mode="interp")
-    return out
+    hat, half = _hat_matrix(window), window // 2
+    return np.vstack(
+        [
+            hat[:half] @ points[:window],
+            _convolved(points, window),
+            hat[-half:] @ points[-window:],
+        ]
+    )
+
+
+def _convolved(points: Floats, window: int) -> Floats:
+    """The regression's value at the middle of each whole window."""
+    row = _hat_matrix(window)[window // 2]  # symmetric
+    return np.stack([np.convolve(points[:, axis], row, mode="valid") for axis in (0, 1)], axis=1)
+
+
+@lru_cache(maxsize=64)
+def _hat_matrix(window: int) -> Floats:
+    """window x window: from values to the values of the parabola (of a line for 3) fitted to them."""
+    place = np.arange(window) - window // 2
+    basis = np.vander(place.astype(np.float64), min(3, window - 1))
+    hat: Floats = basis @ np.linalg.pinv(basis)
+    return hat
 
 
 def resample(points: Floats, closed: bool = False, spacing_px: float = 1.0) -> Floats:
@@ -181,7 +198,7 @@ def _extend(line: Line, hard: npt.NDArray[np.float32]) -> None:
 
 def _to_edge(points: Floats, radius: float, hard: npt.NDArray[np.float32]) -> Floats:
     """Replace the first point by where the line meets the edge; inner points that lie outside are dropped."""
-    inside = _sample(hard, points) >= 0.5
+    inside = _sample(hard, points) >= 0.2  # a line of single pixels has corners below one half
     if not inside.any():
         return points
     points = points[int(inside.argmax()) :]
@@ -226,10 +243,11 @@ def _normals(lines: list[Line]) -> tuple[Floats, Floats, list[slice]]:
     return points, np.stack([-along[:, 1], along[:, 0]], axis=1), slices
 
 
-def _centre(lines: list[Line], field: EdgeField, own: BoolArray, reach: float) -> float:
+def _centre(lines: list[Line], field: EdgeField, own: BoolArray, rim: Rim) -> float:
     """Move the points to the middle between both edges, then smooth once more; return the largest move."""
     largest = 0.0
     points, normals, slices = _normals(lines)
+    reach = np.concatenate([rim.reach_px(line.points_xy, line.closed) for line in lines])
     rays = cast_rays(field, own, points, normals, reach)
     shift = (rays.right_px - rays.left_px) / 2
     for line, part in zip(lines, slices, strict=True):
@@ -285,12 +303,13 @@ def _clear_of_nodes(line: Line, points: Floats) -> BoolArray:
     clear = np.ones(len(points), dtype=bool)
     for node in line.roots:
         if node is not None:
-            clear &= np.hypot(*(points - node.xy).T) > 1.15 * node.radius_px + 1.5
+            clear &= np.hypot(*(points - node.xy).T) > 1.15 * node.zone_px + 1.5
     return clear
 
 
-def _measure_widths(lines: list[Line], field: EdgeField, own: BoolArray, reach: float) -> None:
+def _measure_widths(lines: list[Line], field: EdgeField, own: BoolArray, rim: Rim) -> None:
     points, normals, slices = _normals(lines)
+    reach = np.concatenate([rim.reach_px(line.points_xy, line.closed) for line in lines])
     rays = cast_rays(field, own, points, normals, reach)
     for line, part in zip(lines, slices, strict=True):
         width = np.where(_clear_of_nodes(line, line.points_xy), rays.width_px[part], np.nan)
