@@ -108,7 +108,7 @@ def cast_rays(
 
 
 def _places(farthest_px: float) -> Floats:
-    """Where to sample a ray: a quarter of a pixel apart, beyond 20 px two hundredths of the distance apart."""
+    """Where to sample a ray: a quarter px apart, beyond 20 px two hundredths of the distance apart."""
     near = np.arange(0.0, min(farthest_px, 20.0) + 0.25, 0.25)
     if farthest_px <= 20.0:
         return near
