@@ -171,4 +171,4 @@ def _longest_link(graph: SkeletonGraph, at: dict[int, list[Branch]], link: Branc
             norm = float(np.hypot(*far) * np.hypot(*axis))
             if norm == 0 or float(far @ axis) / norm > -0.7:
                 return both + 1.0
-    return 1.9 * both + 1.5
+    return 1.9 * both + 2.5
