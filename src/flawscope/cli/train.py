@@ -60,11 +60,13 @@ def train(
 
     from flawscope.data.open import open_dataset
     from flawscope.data.split_file import load_split
+    from flawscope.training.allocator import keep_freed_memory
     from flawscope.training.budget import process_started_s
     from flawscope.training.config_load import load_config
     from flawscope.training.folds import train_folds
     from flawscope.training.run import train as train_one
 
+    keep_freed_memory()
     config = load_config(recipe, sets or ())
     dataset = None
     if data is not None:
