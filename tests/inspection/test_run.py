@@ -119,6 +119,7 @@ def test_bad_images_are_named_and_the_rest_is_done(bundle: Bundle, photos: Path,
     assert images["text.jpg"]["status"] == "failed"
     assert "text.jpg" in images["text.jpg"]["error"]
     assert "\n" not in images["text.jpg"]["error"]
+    assert str(photos) not in images["text.jpg"]["error"]
     assert images["bar.png"]["status"] == "ok"
     assert not [name for name in tree(tmp_path / "out") if "cut" in name or "empty" in name]
     assert "text.jpg" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")

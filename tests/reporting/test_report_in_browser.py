@@ -1,4 +1,4 @@
-"""The report as a reader meets it: opened from disk in a browser, without a network, on two widths of screen."""
+"""The report as a reader meets it: opened from disk, without a network, on two widths of screen."""
 
 from __future__ import annotations
 

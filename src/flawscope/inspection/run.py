@@ -145,7 +145,8 @@ def _one(item: InputImage, inspector: Inspector, settings: RunSettings, journal:
         source, notes = open_image(item.path, settings.max_pixels, inspector.need_bytes_per_px())
         result = inspector.inspect_source(source, name, settings.scale_for(item), notes, begin)
     except (ImageError, MemoryError) as error:
-        text = str(error) or "memory ran out; cut the image into parts"
+        # Tables and reports travel: they name the image as the user gave it, not the folders of this machine.
+        text = str(error).replace(str(item.path), name) or "memory ran out; cut the image into parts"
         return Inspection(
             image=name,
             status="failed",
