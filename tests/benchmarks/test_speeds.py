@@ -41,6 +41,13 @@ def test_synthetic_images_are_timed() -> None:
     assert figures["images"] == 5 and figures["images_per_s"] > 0 and figures["images_per_s_steady"] > 0
 
 
+def test_random_augmentation_is_timed() -> None:
+    pytest.importorskip("torch")
+    augment_speed = pytest.importorskip("augment_speed")
+    figures = augment_speed.measure(images=3, size_px=48)
+    assert figures["images_per_s"] > 0 and len(figures["step_ms"]) == 19
+
+
 def test_crops_are_timed(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     loader_speed = pytest.importorskip("loader_speed")

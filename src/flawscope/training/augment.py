@@ -2,7 +2,8 @@
 
 All randomness comes from the NumPy generator that is passed in: the same generator state gives the same
 crop, in any process. Work is done on uint8. OpenCV turns hues, some 30 times faster, and compresses, which
-torchvision is about to give up.
+torchvision is about to give up. Steps drawn from a pool are in :mod:`flawscope.training.random_augment`,
+wider masks in :mod:`flawscope.training.stochastic_width`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torchvision import tv_tensors
@@ -31,18 +31,26 @@ from flawscope.training.augment_config import (
     JpegConfig,
     NoiseConfig,
 )
+from flawscope.training.pixels import (
+    Pair,
+    Rng,
+    Step,
+    blur,
+    from_rows,
+    make_small,
+    rows_of,
+    through_table,
+    turn_hue,
+)
+from flawscope.training.random_augment import build_random
 from flawscope.types import IGNORE_INDEX, Mask, RgbImage
-
-Rng = np.random.Generator
-Pair = tuple[Tensor, Tensor]
-"""Image 3 x H x W and mask K x H x W, both uint8 ``tv_tensors``."""
 
 
 @dataclass(frozen=True)
 class Augment:
     """A chain of steps, each with its probability."""
 
-    steps: tuple[tuple[float, Callable[[Pair, Rng], Pair]], ...]
+    steps: tuple[tuple[float, Step], ...]
 
     def __call__(self, image: RgbImage, mask: Mask, rng: Rng) -> tuple[RgbImage, Mask]:
         """Varies an H x W x 3 uint8 image and its mask (H x W uint8 or H x W x C bool); sizes stay.
@@ -67,7 +75,7 @@ class Augment:
 
 def build_augment(config: AugmentConfig) -> Augment | None:
     """The chain of a configuration, without the steps that never happen; None when nothing does."""
-    steps: Iterable[tuple[float, Callable[[Pair, Rng], Pair]]] = (
+    steps: Iterable[tuple[float, Step]] = (
         (config.flip_horizontal, lambda pair, _rng: _both(functional.horizontal_flip, pair)),
         (config.flip_vertical, lambda pair, _rng: _both(functional.vertical_flip, pair)),
         (config.rotate90, _quarter_turns),
@@ -84,14 +92,17 @@ def build_augment(config: AugmentConfig) -> Augment | None:
         (config.jpeg.p, _on_image(_jpeg, config.jpeg)),
     )
     used = tuple(step for step in steps if step[0] > 0)
+    drawn = build_random(config.random)
+    if drawn is not None:
+        used = (*used, (1.0, drawn))
     return Augment(used) if used else None
 
 
-def _with(step: Callable[[Pair, Rng, Any], Pair], config: Any) -> Callable[[Pair, Rng], Pair]:
+def _with(step: Callable[[Pair, Rng, Any], Pair], config: Any) -> Step:
     return lambda pair, rng: step(pair, rng, config)
 
 
-def _on_image(step: Callable[[Tensor, Rng, Any], Tensor], config: Any) -> Callable[[Pair, Rng], Pair]:
+def _on_image(step: Callable[[Tensor, Rng, Any], Tensor], config: Any) -> Step:
     return lambda pair, rng: (step(pair[0], rng, config), pair[1])
 
 
@@ -161,27 +172,15 @@ def _saturation(image: Tensor, rng: Rng, config: AmountConfig) -> Tensor:
 
 def _gamma(image: Tensor, rng: Rng, config: GammaConfig) -> Tensor:
     gamma = math.exp(float(rng.uniform(*np.log(config.gamma))))
-    # 256 powers instead of one a pixel.
-    table = (255.0 * (np.arange(256) / 255.0) ** gamma).round().astype(np.uint8)
-    return tv_tensors.wrap(torch.from_numpy(table[image.numpy()]), like=image)
+    return through_table(image, 255.0 * (np.arange(256) / 255.0) ** gamma)
 
 
 def _hue(image: Tensor, rng: Rng, config: HueConfig) -> Tensor:
-    import cv2
-
-    hsv = cv2.cvtColor(_rows(image), cv2.COLOR_RGB2HSV_FULL)
-    # The full circle is 256 steps, so that uint8 wraps around as hue does.
-    turn = round(float(rng.uniform(-config.degrees, config.degrees)) / 360.0 * 256.0)
-    hsv[..., 0] += np.uint8(turn % 256)
-    return _from_rows(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL), image)
+    return turn_hue(image, float(rng.uniform(-config.degrees, config.degrees)))
 
 
 def _blur(image: Tensor, rng: Rng, config: BlurConfig) -> Tensor:
-    sigma = float(rng.uniform(*config.sigma_px))
-    kernel = 2 * math.ceil(2.5 * sigma) + 1
-    if kernel // 2 >= min(image.shape[-2:]):
-        return image
-    return functional.gaussian_blur(image, [kernel, kernel], [sigma, sigma])
+    return blur(image, float(rng.uniform(*config.sigma_px)))
 
 
 def _noise(image: Tensor, rng: Rng, config: NoiseConfig) -> Tensor:
@@ -197,23 +196,12 @@ def _jpeg(image: Tensor, rng: Rng, config: JpegConfig) -> Tensor:
 
     low, high = config.quality
     quality = int(rng.integers(low, high + 1))
-    bgr = np.ascontiguousarray(_rows(image)[..., ::-1])
+    bgr = np.ascontiguousarray(rows_of(image)[..., ::-1])
     _, coded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
     assert decoded is not None  # it was encoded on the line before
-    return _from_rows(np.ascontiguousarray(decoded[..., ::-1]), image)
+    return from_rows(np.ascontiguousarray(decoded[..., ::-1]), image)
 
 
 def _downscale(image: Tensor, rng: Rng, config: DownscaleConfig) -> Tensor:
-    factor = float(rng.uniform(*config.factor))
-    height, width = image.shape[-2:]
-    small = functional.resize(image, [max(1, round(height * factor)), max(1, round(width * factor))])
-    return functional.resize(small, [height, width])
-
-
-def _rows(image: Tensor) -> npt.NDArray[np.uint8]:
-    return np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-
-
-def _from_rows(rows: npt.NDArray[Any], like: Tensor) -> Tensor:
-    return tv_tensors.wrap(torch.from_numpy(rows).permute(2, 0, 1).contiguous(), like=like)
+    return make_small(image, float(rng.uniform(*config.factor)))

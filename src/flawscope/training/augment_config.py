@@ -6,9 +6,18 @@ touch the image only.
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+RandomStep = Literal[
+    "flip", "rotate", "brightness_contrast", "shift_scale_rotate", "shear", "scale", "translate",
+    "multiplicative_noise", "gamma", "downscale", "hue_saturation_value", "clahe", "channel_dropout",
+    "coarse_dropout", "colour_jitter", "gaussian_blur", "median_blur", "grid_dropout", "mask_dropout",
+]  # fmt: skip
+"""CoreDeep's nineteen augmentations."""
+
+RANDOM_STEPS: tuple[RandomStep, ...] = get_args(RandomStep)
 
 
 def _check_range(
@@ -117,8 +126,60 @@ class DownscaleConfig(_Section):
         return self
 
 
+class StochasticWidthConfig(_Section):
+    """CoreDeep's stochastic width: training masks are dilated by squares, one after another."""
+
+    mode: Literal["off", "every", "random"] = Field(
+        "off",
+        description="every: each image as often with each of its masks, as drawn and after 1, 2, ... squares "
+        "(the paper's set of four masks an image); random: one of these masks drawn for each crop.",
+    )
+    kernels_px: tuple[int, ...] = Field(
+        (3, 5, 8),
+        min_length=1,
+        max_length=16,
+        description="Edges of the squares in px, 2..99 each; 3, 5, 8 widen a line by 2, 6 and 13 px.",
+    )
+
+    @model_validator(mode="after")
+    def _edges(self) -> Self:
+        if not all(2 <= edge <= 99 for edge in self.kernels_px):
+            raise ValueError(f"kernels_px is {list(self.kernels_px)}; expected edges from 2 to 99 px")
+        return self
+
+    @property
+    def versions(self) -> int:
+        """Masks that an image can have."""
+        return 1 if self.mode == "off" else 1 + len(self.kernels_px)
+
+
+class RandomAugmentConfig(_Section):
+    """So many steps of a pool, drawn anew for each crop and done one after another (RandAugment)."""
+
+    n: int = Field(0, ge=0, le=19, description="Steps a crop; 0 = off, CoreDeep takes 2.")
+    magnitude: float = Field(
+        0.5, ge=0, le=1, description="Strength of every step: 0 barely visible, 1 the most it can do."
+    )
+    replace: bool = Field(False, description="Whether a step may be drawn twice for one crop.")
+    pool: tuple[RandomStep, ...] = Field(
+        RANDOM_STEPS, min_length=1, description="Names of the steps to draw from."
+    )
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if len(set(self.pool)) != len(self.pool):
+            raise ValueError("pool names a step twice; name each once")
+        if self.n > len(self.pool) and not self.replace:
+            raise ValueError(f"n is {self.n} and the pool has {len(self.pool)} steps; expected no more")
+        return self
+
+
 class AugmentConfig(_Section):
     """Everything that may happen to a crop, in the order in which it happens."""
+
+    stochastic_width: StochasticWidthConfig = Field(
+        default_factory=StochasticWidthConfig, description="Training masks drawn wider."
+    )
 
     flip_horizontal: float = Field(0.5, ge=0, le=1, description="Probability of left for right.")
     flip_vertical: float = Field(0.5, ge=0, le=1, description="Probability of top for bottom.")
@@ -140,3 +201,6 @@ class AugmentConfig(_Section):
     grey: float = Field(0.0, ge=0, le=1, description="Probability that colour is lost.")
     noise: NoiseConfig = Field(default_factory=NoiseConfig, description="Gaussian noise.")
     jpeg: JpegConfig = Field(default_factory=JpegConfig, description="JPEG compression.")
+    random: RandomAugmentConfig = Field(
+        default_factory=RandomAugmentConfig, description="Steps drawn from a pool, after all others."
+    )

@@ -5,6 +5,7 @@ So neither the number of worker processes, nor the order of work, nor a resumed 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,11 @@ from torch.utils.data import Dataset
 from flawscope.inspection.preprocess import preprocess
 from flawscope.manifest import InputSpec
 from flawscope.training.augment import build_augment
-from flawscope.training.augment_config import AugmentConfig
+from flawscope.training.augment_config import AugmentConfig, StochasticWidthConfig
 from flawscope.training.config import DataConfig
+from flawscope.training.stochastic_width import reach_px, widen
 from flawscope.training.store import Picture, PictureStore
-from flawscope.types import Mask, RgbImage
+from flawscope.types import Mask
 
 _ORDER, _CROP = 1, 2
 """Streams of random numbers, apart from each other."""
@@ -57,6 +59,9 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         self.spec = spec
         self._config = augment
         self._augment = build_augment(augment) if augment else None
+        self._width = augment.stochastic_width if augment else StochasticWidthConfig()
+        self._versions = self._width.versions if self._width.mode == "every" else 1
+        self._per_picture = plan.crops_per_image * self._versions
 
     def __getstate__(self) -> dict[str, Any]:
         # Chains of functions do not travel to a worker process; their configuration does.
@@ -68,7 +73,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __len__(self) -> int:
         """Crops in one epoch."""
-        return len(self.store) * self.plan.crops_per_image
+        return len(self.store) * self._per_picture
 
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
         """Return the keys of an epoch in the order of work: each crop once.
@@ -78,7 +83,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         """
         rng = np.random.default_rng([self.plan.seed, _ORDER, epoch])
         pictures = rng.permutation(len(self.store))
-        block, per = self.store.block_size(), self.plan.crops_per_image
+        block, per = self.store.block_size(), self._per_picture
         keys = []
         for start in range(0, len(pictures), block):
             items = (pictures[start : start + block, None] * per + np.arange(per)[None, :]).ravel()
@@ -88,10 +93,18 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, key: int) -> tuple[Tensor, Tensor]:
         epoch, item = divmod(int(key), len(self))
         rng = np.random.default_rng([self.plan.seed, _CROP, epoch, item])
-        picture = self.store[self._picture_of(epoch, item)]
-        image, mask = picture.image, picture.mask
+        number, version = self._picture_of(epoch, item)
+        picture = self.store[number]
         if self.plan.crop_px:
-            image, mask = self._crop(picture, rng)
+            top, left, size = self._place(picture, rng)
+            image = cut(picture.image, top, left, size)
+        else:
+            image = picture.image
+        if self._width.mode == "random":
+            version = int(rng.integers(self._width.versions))
+        kernels = self._width.kernels_px[:version]
+        whole = picture.mask
+        mask = cut_wide(whole, top, left, size, kernels) if self.plan.crop_px else widen(whole, kernels)
         if self._augment is not None:
             image, mask = self._augment(image, mask, rng)
         if self.plan.crop_px and self.plan.margin_px:
@@ -100,15 +113,15 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         target = mask if mask.ndim == 2 else np.moveaxis(mask, -1, 0).astype(np.uint8)
         return torch.from_numpy(preprocess(image, self.spec)), torch.from_numpy(np.ascontiguousarray(target))
 
-    def _picture_of(self, epoch: int, item: int) -> int:
-        index = item // self.plan.crops_per_image
+    def _picture_of(self, epoch: int, item: int) -> tuple[int, int]:
+        """Number of the picture, and which of its masks (0 = as drawn) where each has its turn."""
         if not self.plan.balance_sources:
-            return index
+            return item // self._per_picture, item % self._versions
         # Item numbers are dealt to the sources in turn, and within a source to its pictures in turn.
         groups = self._groups()
         group = groups[item % len(groups)]
         turn = item // len(groups) + epoch * (-(-len(self) // len(groups)))
-        return group[turn % len(group)]
+        return group[turn // self._versions % len(group)], turn % self._versions
 
     def _groups(self) -> list[list[int]]:
         by_source: dict[str, list[int]] = {}
@@ -116,7 +129,8 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
             by_source.setdefault(source.source, []).append(index)
         return [by_source[name] for name in sorted(by_source)]
 
-    def _crop(self, picture: Picture, rng: np.random.Generator) -> tuple[RgbImage, Mask]:
+    def _place(self, picture: Picture, rng: np.random.Generator) -> tuple[int, int, int]:
+        """Top, left and edge of a crop in px."""
         size = self.plan.crop_px + 2 * self.plan.margin_px
         height, width = picture.image.shape[:2]
         top, left = rng.integers(0, max(height - size, 0) + 1), rng.integers(0, max(width - size, 0) + 1)
@@ -124,7 +138,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
             pixels = picture.positives[int(rng.integers(len(picture.positives)))]
             row, column = divmod(int(pixels[int(rng.integers(len(pixels)))]), width)
             top, left = _around(row, size, height, rng), _around(column, size, width, rng)
-        return cut(picture.image, int(top), int(left), size), cut(picture.mask, int(top), int(left), size)
+        return int(top), int(left), size
 
 
 def _around(position: int, size: int, extent: int, rng: np.random.Generator) -> int:
@@ -141,6 +155,16 @@ def cut(array: npt.NDArray[Any], top: int, left: int, size: int) -> npt.NDArray[
         return np.ascontiguousarray(window)
     pads = [(m // 2, m - m // 2) for m in missing] + [(0, 0)] * (array.ndim - 2)
     return np.pad(window, pads, mode="symmetric")
+
+
+def cut_wide(mask: Mask, top: int, left: int, size: int, kernels_px: Sequence[int]) -> Mask:
+    """Cut a window out of the mask that :func:`widen` gives, without widening all of it."""
+    if not kernels_px:
+        return cut(mask, top, left, size)
+    reach = reach_px(kernels_px)
+    above, before = min(top, reach), min(left, reach)
+    around = mask[top - above : top + size + reach, left - before : left + size + reach]
+    return cut(widen(around, kernels_px), above, before, size)
 
 
 @dataclass(frozen=True, slots=True)
