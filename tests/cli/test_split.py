@@ -35,7 +35,7 @@ def test_writes_a_split_and_says_what_it_tied(
     parts = json.loads(out.read_text())["parts"]
     assert sorted(name for names in parts.values() for name in names) == sorted(map(str, range(10)))
     assert sum({"3", "7"} <= set(names) for names in parts.values()) == 1
-    assert "tied 2 images that show 1 photographs" in capsys.readouterr().out
+    assert "tied 2 images that show 1 photograph;" in capsys.readouterr().out
 
 
 def test_json_and_folds(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,3 +70,49 @@ def test_wrong_use(
     assert main(["split", str(data), "--out", str(out), *options]) == code
     assert says in capsys.readouterr().err
     assert out.exists() == (code == 0)
+
+
+def test_a_protocol_by_name(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "s.json"
+    assert main(["split", str(data), "--out", str(out), "--protocol", "coredeep", "--val", "0.3"]) == 0
+    assert "train 7, val 3" in capsys.readouterr().out
+    assert json.loads(out.read_text())["stratify_by"] == "protocol coredeep"
+    few = ["--protocol", "thesis-test", "--per-class", "4", "--several", "0", "--folds", "3"]
+    assert main(["split", str(data), "--out", str(out), *few, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["parts"] == {"train": 6, "test": 4} and sum(told["folds"]) == 6
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--protocol", "coredep"], 2, "Did you mean 'coredeep'"),
+        (["--protocol", "coredeep", "--folds", "3"], 2, "has no such option"),
+        (["--protocol", "coredeep", "--stratify", "class"], 2, "has no such option"),
+        (["--protocol", "capstone-classes"], 3, "needs 180 images of class 1 alone; 10 were found"),
+        (["--per-class", "9"], 2, "--per-class 9 is for protocols"),
+    ],
+)
+def test_protocols_refuse(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], code: int, says: str
+) -> None:
+    assert main(["split", str(data), "--out", str(tmp_path / "s.json"), *options]) == code
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "s.json").exists()
+
+
+def test_a_given_split_is_checked(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = tmp_path / "given.json"
+    parts = {"train": ["0", "1", "3"], "test": ["2", "7", "gone"]}
+    given.write_text(json.dumps({"schema": 1, "parts": parts}))
+    assert main(["split", str(data), "--check", str(given)]) == 0
+    told = capsys.readouterr()
+    assert "1 groups of copies or near-copies (2 images) cross the parts of the split" in told.out
+    assert "3 (train), 7 (test)" in told.out
+    assert "1 names are not in the data set" in told.err
+    assert main(["split", str(data), "--check", str(given), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["tied"] == 2 and found["missing"] == 1 and len(found["leaks"]) == 1
+    given.write_text(json.dumps({"schema": 1, "parts": {"train": ["0", "3", "7"], "test": ["2"]}}))
+    assert main(["split", str(data), "--check", str(given)]) == 0
+    assert "no copy and no group crosses it" in capsys.readouterr().out

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flawscope.data.integrity import check, crossing
+from flawscope.data.integrity import check
+from flawscope.data.leaks import crossing
 from flawscope.data.open import open_dataset
 from flawscope.data.split import Split
 from flawscope.errors import DataError

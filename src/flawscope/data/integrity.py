@@ -16,6 +16,7 @@ import numpy as np
 
 from flawscope.data.copies import Fingerprint, exact_copies, fingerprint, near_copies, tie
 from flawscope.data.dataset import Dataset, Problem
+from flawscope.data.leaks import crossing
 from flawscope.data.split_file import Split
 from flawscope.errors import DataError, ImageError
 from flawscope.types import IGNORE_INDEX, Sample
@@ -263,14 +264,3 @@ def _copy_warnings(copies: Sequence[tuple[str, ...]], near: Sequence[tuple[str, 
         text = f"{count} images show the same photographs as others, e.g. {' ~ '.join(near[-1])}"
         warnings.append(Problem("near-copies", "", f"{text}; they should stand on one side of a split"))
     return warnings
-
-
-def crossing(groups: Sequence[tuple[str, ...]], split: Split) -> list[Problem]:
-    """A warning when copies stand in different parts of a split (a leak); nothing else is looked at."""
-    part_of = {name: part for part, names in split.parts.items() for name in names}
-    torn = [group for group in groups if len({part_of[name] for name in group if name in part_of}) > 1]
-    if not torn:
-        return []
-    shown = ", ".join(f"{name} ({part_of[name]})" for name in torn[0] if name in part_of)
-    text = f"{len(torn)} groups of copies or near-copies cross the parts of the split, e.g. {shown}"
-    return [Problem("leak", "", f"{text}; figures on them are too good")]

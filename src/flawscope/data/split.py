@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
-from flawscope.data.copies import Fingerprint, exact_copies, fingerprint, near_copies, tie
 from flawscope.data.dataset import Dataset
 from flawscope.data.groups import with_groups
 from flawscope.data.split_file import PART_NAMES, Split, load_split, missing_names, write_split
 from flawscope.data.strata import Unit, divide
-from flawscope.errors import DataError, ImageError, UsageError
-from flawscope.types import IGNORE_INDEX, Sample
+from flawscope.data.units import find_ties, make_units
+from flawscope.errors import DataError, UsageError
 
 __all__ = [
     "PART_NAMES",
@@ -30,8 +26,6 @@ __all__ = [
 STRATA = ("source", "class", "positive")
 """``source``: the set a sample came from; ``class``: each class present (also several at once);
 ``positive``: clean, or the quarter its marked share falls into."""
-
-_THREADS = 4
 
 
 def split(
@@ -122,100 +116,6 @@ def carve_validation(
     parts = divide(units, {"train": 1 - share, "val": share}, seed)
     order = {name: number for number, name in enumerate(dataset.names)}
     return _names(parts["train"], order), _names(parts["val"], order)
-
-
-def find_ties(dataset: Dataset) -> dict[str, str]:
-    """Copies and near-copies: name -> the first name that shows the same photograph, for those that have any.
-
-    Reads every image once; images that cannot be read are left to the integrity check.
-    """
-
-    def look(sample: Sample) -> Fingerprint | None:
-        try:
-            return fingerprint(sample.image())
-        except ImageError:
-            return None
-
-    with ThreadPoolExecutor(_THREADS) as pool:
-        found = list(pool.map(look, dataset.samples))
-    readable = [(name, item) for name, item in zip(dataset.names, found, strict=True) if item is not None]
-    prints = [item for _, item in readable]
-    pairs = [*exact_copies(prints), *near_copies(prints)]
-    roots = tie(len(prints), pairs)
-    tied = {index for pair in pairs for index in pair}
-    return {readable[number][0]: readable[roots[number]][0] for number in sorted(tied)}
-
-
-def make_units(
-    dataset: Dataset, names: Sequence[str], strata: Sequence[str], ties: Mapping[str, str]
-) -> list[Unit]:
-    """Samples that must stay together (same group, or tied, directly or through others) with their labels."""
-    samples = [dataset[name] for name in names]
-    place = {name: number for number, name in enumerate(names)}
-    first_of_group: dict[str, int] = {}
-    pairs = []
-    for number, sample in enumerate(samples):
-        # A sample without a group stands alone, even when another's group bears its name.
-        if sample.group:
-            pairs.append((first_of_group.setdefault(sample.group, number), number))
-    pairs += [(place[one], place[two]) for one, two in ties.items() if one in place and two in place]
-    pairs += _shared_roots(ties, place)
-    roots = tie(len(samples), pairs)
-    labels = _labels(dataset, samples, strata)
-    members: dict[int, list[int]] = {}
-    for number, root in enumerate(roots):
-        members.setdefault(root, []).append(number)
-    units = []
-    for numbers in members.values():
-        count: dict[str, int] = {}
-        for label in (label for number in numbers for label in labels[number]):
-            count[label] = count.get(label, 0) + 1
-        units.append(Unit(tuple(names[number] for number in numbers), count))
-    return units
-
-
-def _shared_roots(ties: Mapping[str, str], place: Mapping[str, int]) -> list[tuple[int, int]]:
-    """Two samples tied to a third that is not among the names are tied to each other all the same."""
-    first: dict[str, int] = {}
-    return [
-        (first.setdefault(root, place[name]), place[name]) for name, root in ties.items() if name in place
-    ]
-
-
-def _labels(dataset: Dataset, samples: Sequence[Sample], strata: Sequence[str]) -> list[list[str]]:
-    labels: list[list[str]] = [[] for _ in samples]
-    if "source" in strata and len(dataset.sources) > 1:
-        for label, sample in zip(labels, samples, strict=True):
-            label.append(f"source {sample.source}")
-    if not {"class", "positive"} & set(strata):
-        return labels
-    with ThreadPoolExecutor(_THREADS) as pool:
-        found = list(pool.map(_classes_and_share, samples))
-    if "class" in strata:
-        for label, (classes, _) in zip(labels, found, strict=True):
-            label += [f"class {number}" for number in classes] or ["clean"]
-    if "positive" in strata:
-        marked = np.array([share for _, share in found if share > 0])
-        edges = np.quantile(marked, (0.25, 0.5, 0.75)) if len(marked) else np.zeros(3)
-        for label, (_, share) in zip(labels, found, strict=True):
-            label.append(f"quarter {np.searchsorted(edges, share)}" if share > 0 else "quarter none")
-    return labels
-
-
-def _classes_and_share(sample: Sample) -> tuple[tuple[int, ...], float]:
-    """Class ids present and the marked share of the image."""
-    if sample.labels or sample.read_mask is None:
-        return sample.labels, float(bool(sample.labels))
-    try:
-        mask = sample.read_mask()
-    except ImageError:
-        return (), 0.0
-    if mask.ndim == 3:
-        present = np.flatnonzero(mask.any(axis=(0, 1))) + 1
-        return tuple(int(number) for number in present), float(mask.any(axis=2).mean())
-    counts = np.bincount(mask.ravel(), minlength=256)
-    counts[[0, IGNORE_INDEX]] = 0
-    return tuple(int(number) for number in np.flatnonzero(counts)), float(counts.sum() / mask.size)
 
 
 def _strata(stratify: str | Sequence[str] | None) -> tuple[str, ...]:
