@@ -98,6 +98,17 @@ def test_tversky_by_hand() -> None:
 def test_binary_focal_dice_is_the_sum() -> None:
     expected = focal(P, T, V) + dice(P, T, V, smooth=1e-5)
     assert binary_focal_dice(P, T, V).item() == pytest.approx(expected.item())
+    by_key = 2 * focal(P, T, V, alpha=0.5, gamma=1.0) + dice(P, T, V, beta=2.0, smooth=1.0)
+    keys = {"alpha": 0.5, "gamma": 1.0, "beta": 2.0, "smooth": 1.0, "focal_weight": 2.0}
+    assert binary_focal_dice(P, T, V, **keys).item() == pytest.approx(by_key.item())
+
+
+def test_two_softmax_channels_lose_as_one_sigmoid_channel_does() -> None:
+    two = torch.cat([torch.full_like(P, 1.7), P + 1.7], dim=1)
+    exclusive = build_loss([{"name": "binary_focal_dice"}], "softmax")(two, T.squeeze(1).long(), V)
+    assert exclusive.item() == pytest.approx(binary_focal_dice(P, T, V).item(), rel=1e-5)
+    with pytest.raises(ConfigError, match="exclusive"):
+        binary_focal_dice(torch.cat([two, P], dim=1), T.squeeze(1).long(), V)
 
 
 def test_cross_entropy_by_hand() -> None:

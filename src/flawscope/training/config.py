@@ -204,8 +204,10 @@ class ValidationConfig(Section):
     )
     batch: int = Field(default=4, ge=1, le=256, description="Tiles a batch.")
     tta: bool = Field(default=False, description="Average over flips when the threshold is chosen.")
-    threshold_rule: Literal["f1", "f1_tol2", "mean"] = Field(
-        default="f1_tol2", description="What the threshold maximises; mean: the mean of both."
+    threshold_rule: Literal["f1", "f1_tol2", "mean", "half"] = Field(
+        default="f1_tol2",
+        description="What the threshold maximises; mean: the mean of both; half: 0.5 and no minimum area, "
+        "as the argmax of two classes.",
     )
     min_area_px: tuple[int, ...] = Field(
         default=(0, 10, 25, 50, 100, 200),
@@ -232,6 +234,9 @@ class TrainConfig(Section):
 
     recipe: str = Field(default="", description="Name of the recipe this started from.")
     description: str = Field(default="", description="What the recipe is for, in one line.")
+    tables: tuple[str, ...] = Field(
+        default=(), description="Printed tables of its paper, names of `flawscope table --like NAME`."
+    )
     task: Literal["segmentation"] = Field(default="segmentation", description="What is learned.")
     model: ModelConfig = Field(default_factory=ModelConfig, description="Which network.")
     input: InputSpec = Field(

@@ -93,9 +93,11 @@ def choose_on(
 ) -> tuple[dict[str, ThresholdChoice], int]:
     """Return the choice for each class that occurs, and how many validation images fitted into the time.
 
-    Raises DataError when no validation image shows any class.
+    With the rule ``half`` nothing is chosen. Raises DataError when no validation image shows any class.
     """
     options, classes = config.validation, prepared.classes
+    if options.threshold_rule == "half":
+        return {}, len(prepared.val)
     runtime, predict = TorchRuntime(network), PredictOptions(flip_tta=options.tta, batch=options.batch)
     match = match_classes(classes, classes)
     began_s = time.monotonic()
@@ -126,6 +128,10 @@ def _write(
 ) -> Bundle:
     measure = config.validation.threshold_rule
     rule, where = f"largest {measure}", f"{len(prepared.val)} validation images of this run"
+    thresholds = {n: Chosen(value=c.threshold, rule=rule, data=where) for n, c in choices.items()}
+    if measure == "half":
+        fixed = Chosen(value=0.5, rule="half: the argmax of two classes", data="none")
+        thresholds = {info.name: fixed for info in prepared.classes}
     options = network_options(config, prepared.classes)
     for only_at_start in ("prior", "encoder_weights"):
         options.pop(only_at_start, None)
@@ -137,7 +143,7 @@ def _write(
         input_spec=config.input,
         out=folder / BUNDLE,
         parity_images=_parity_images(config, prepared),
-        thresholds={n: Chosen(value=c.threshold, rule=rule, data=where) for n, c in choices.items()},
+        thresholds=thresholds,
         min_area_px={n: Chosen(value=c.min_area_px, rule=rule, data=where) for n, c in choices.items()},
         presence_px={info.name: config.validation.presence_px for info in prepared.classes},
         metrics={"validation": {measure: {n: round(c.score, 4) for n, c in choices.items()}}},

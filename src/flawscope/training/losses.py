@@ -199,9 +199,30 @@ def tversky(
     return _mean_over_classes((1.0 - index) ** gamma, logits, target, background)
 
 
-def binary_focal_dice(logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Focal (alpha .25, gamma 2) + Dice (beta 1, smooth 1e-5, pooled over the batch), 1 : 1 (CoreDeep)."""
-    return focal(logits, target, valid) + dice(logits, target, valid, smooth=1e-5)
+def binary_focal_dice(
+    logits: Tensor,
+    target: Tensor,
+    valid: Tensor,
+    *,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    beta: float = 1.0,
+    smooth: float = 1e-5,
+    focal_weight: float = 1.0,
+) -> Tensor:
+    """Focal (alpha .25, gamma 2) + Dice (beta 1, smooth 1e-5, pooled over the batch), 1 : 1 (CoreDeep).
+
+    A softmax head of two channels is one of their difference: softmax(b, c) = sigmoid(c - b).
+    """
+    if target.dim() != logits.dim():
+        if logits.shape[1] != 2:
+            raise ConfigError(
+                f"binary_focal_dice got {logits.shape[1]} exclusive classes; expected background and one "
+                "class. Use focal and dice."
+            )
+        logits, target = logits[:, 1:] - logits[:, :1], (target == 1).unsqueeze(1).to(logits.dtype)
+    by_focal = focal(logits, target, valid, alpha=alpha, gamma=gamma)
+    return focal_weight * by_focal + dice(logits, target, valid, beta=beta, smooth=smooth)
 
 
 LOSSES: dict[str, Callable[..., Tensor]] = {
@@ -215,7 +236,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 }
 """Every loss by name: (logits, target, valid, **options) -> scalar."""
 
-_SIGMOID_ONLY = {"bce", "binary_focal_dice"}
+_SIGMOID_ONLY = {"bce"}
 _SOFTMAX_ONLY = {"cross_entropy"}
 
 

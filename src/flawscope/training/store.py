@@ -95,7 +95,7 @@ def _resize_mask(mask: Mask, size_hw: tuple[int, int]) -> Mask:
     resized = Image.fromarray(mask.astype(np.uint8)).resize(
         (size_hw[1], size_hw[0]), Image.Resampling.NEAREST
     )
-    return np.asarray(resized)
+    return np.array(resized)  # writable, as everywhere else
 
 
 class PictureStore:
