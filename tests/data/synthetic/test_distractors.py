@@ -80,6 +80,18 @@ def test_leaves_find_a_clear_spot_or_none() -> None:
     assert clear_spot(np.random.default_rng(0), wall(), (truth,), 1e4) is None
 
 
+@pytest.mark.parametrize("name", ["louvres", "opening"])
+def test_opaque_covers_keep_clear_of_cracks(name: str) -> None:
+    truth, drawn = crack(), 0
+    cols, rows = np.rint(truth.points_xy_px).astype(int).T
+    for seed in range(30):
+        canvas = wall()
+        DISTRACTORS[name](np.random.default_rng(seed), canvas, (truth,))
+        assert (canvas.rgb[rows, cols] == np.float32(0.25)).all()
+        drawn += bool((canvas.rgb != np.float32(0.25)).any())
+    assert drawn > 0
+
+
 def test_polygon_cover_has_the_polygons_area_and_may_lie_outside() -> None:
     square = np.array([[10.0, 10.0], [30.0, 10.0], [30.0, 30.0], [10.0, 30.0]])
     assert polygon_cover(SHAPE, square)[1].sum() == pytest.approx(400, rel=0.06)

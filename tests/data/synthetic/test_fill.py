@@ -12,8 +12,10 @@ from flawscope.data.synthetic.strokes import Stroke, stroke_band
 from flawscope.data.synthetic.surround import SURROUNDS
 
 
-def painted(fill: str, width: float = 6.0, contrast: float = 1.0, seed: int = 0) -> tuple[Canvas, np.ndarray]:
-    canvas = Canvas(np.full((64, 64, 3), 0.2, np.float32), np.zeros((64, 64), np.float32), "asphalt")
+def painted(
+    fill: str, width: float = 6.0, contrast: float = 1.0, seed: int = 0, ground: float = 0.2
+) -> tuple[Canvas, np.ndarray]:
+    canvas = Canvas(np.full((64, 64, 3), ground, np.float32), np.zeros((64, 64), np.float32), "asphalt")
     band = stroke_band([Stroke(np.array([[-9.0, 32.0], [80.0, 32.0]]), np.full(2, width))], (64, 64), 4.0)
     style = FillStyle(name=fill, contrast=contrast, relief=0.0)
     rng = np.random.default_rng(seed)
@@ -35,6 +37,15 @@ def test_nothing_changes_outside_the_band(fill: str) -> None:
 def test_void_is_dark_and_sand_is_bright() -> None:
     assert painted("void")[0].rgb[32].mean() < 0.06
     assert np.mean([painted("sand", seed=s)[0].rgb[32].mean() for s in range(12)]) > 0.18
+
+
+def test_dust_is_brighter_than_dark_ground_and_darker_than_pale_ground() -> None:
+    for ground, sign in ((0.12, 1), (0.6, -1)):
+        steps = []
+        for seed in range(12):
+            canvas = painted("dust", seed=seed, ground=ground)[0]
+            steps.append(sign * float(canvas.rgb[32].mean() - ground))
+        assert np.median(steps) > 0.02
 
 
 def test_contrast_orders_the_darkness() -> None:

@@ -24,7 +24,7 @@ def light(rng: np.random.Generator, canvas: Canvas) -> Float32Array:
     shading = _relief(rng, canvas.height)
     shading *= _uneven(rng, canvas.size_hw)
     out = canvas.rgb * shading[..., None]
-    if chance(rng, 0.22):
+    if chance(rng, 0.27):
         _cast_shadow(rng, out)
     if canvas.material in ("painted-steel", "plaster") and chance(rng, 0.3):
         _gloss(rng, out)
@@ -98,7 +98,7 @@ def _uneven(rng: np.random.Generator, size_hw: tuple[int, int]) -> Float32Array:
 def _cast_shadow(rng: np.random.Generator, scene: Float32Array) -> None:
     """Shadows of leaves, branches or a wall's edge, soft or hard, a little blue."""
     size_hw = (scene.shape[0], scene.shape[1])
-    kind = str(rng.choice(["leaves", "cloud", "edge", "branch"], p=[0.4, 0.2, 0.2, 0.2]))
+    kind = str(rng.choice(["leaves", "cloud", "edge", "branch", "limbs"], p=[0.35, 0.15, 0.2, 0.15, 0.15]))
     extent = max(size_hw) / 512
     if kind == "leaves":
         pattern = noise.field("blob", rng, size_hw, log_uniform(rng, 4, 16) * extent)
@@ -110,6 +110,8 @@ def _cast_shadow(rng: np.random.Generator, scene: Float32Array) -> None:
         pattern = noise.field("cloud", rng, size_hw, log_uniform(rng, 1, 3) * extent)
         low = float(rng.uniform(-0.6, 0.6))
         cover = noise.smoothstep(pattern, low, low + float(rng.uniform(0.15, 0.8)))
+    elif kind == "limbs":
+        cover = _limbs(rng, size_hw)
     else:
         distance = _line_distance(rng, size_hw)
         ragged = noise.field("cloud", rng, size_hw, 1.5) * float(rng.uniform(0, 14))
@@ -125,6 +127,19 @@ def _cast_shadow(rng: np.random.Generator, scene: Float32Array) -> None:
     tint = np.array([1.0, 0.97, 0.9]) if chance(rng, 0.7) else np.ones(3)
     for channel in range(3):
         scene[..., channel] *= 1 - np.float32(depth * tint[channel]) * cover
+
+
+def _limbs(rng: np.random.Generator, size_hw: tuple[int, int]) -> Float32Array:
+    """Shadow 0..1 of a tree's limbs: several broad, crossing, ragged bands, soft as the tree is high."""
+    sway = noise.field("cloud", rng, size_hw, 1.5) * np.float32(rng.uniform(4, 16))
+    sway += noise.field("blob", rng, size_hw, 3.0) * np.float32(rng.uniform(0, 3))
+    soft_px = log_uniform(rng, 3, 14)
+    cover = np.zeros(size_hw, np.float32)
+    for _ in range(int(rng.integers(2, 5))):
+        half_px = log_uniform(rng, 3, 35)
+        distance = np.abs(_line_distance(rng, size_hw) + sway)
+        np.maximum(cover, 1 - noise.smoothstep(distance, half_px - soft_px / 2, half_px + soft_px), out=cover)
+    return cover
 
 
 def _line_distance(rng: np.random.Generator, size_hw: tuple[int, int]) -> Float32Array:

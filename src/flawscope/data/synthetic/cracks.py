@@ -9,7 +9,7 @@ the truth stays exact.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _MOSTLY = 0.85
+_NET_LINES = 8
+"""More lines than this make a net."""
 _SHORTEST_PX = 6.0
 """Shorter visible stretches look like grains; nobody draws them."""
 
@@ -61,19 +63,21 @@ class _Line:
 
 
 _PATH_ODDS: Mapping[Material, Mapping[str, float]] = {
-    "asphalt": {"long": 5, "tree": 4, "net": 3, "crossing": 2, "echelon": 1.5, "short": 1},
+    "asphalt": {"long": 5, "tree": 4, "net": 4, "crossing": 2, "echelon": 1.5, "short": 1},
     "concrete": {"long": 5, "tree": 4, "net": 2, "crossing": 1.5, "echelon": 1, "short": 2},
     "brick": {"stair": 6, "long": 4, "short": 0.5, "tree": 1},
     "plaster": {"long": 4, "tree": 4, "net": 2.5, "short": 2, "crossing": 1},
     "painted-steel": {"long": 4, "short": 4, "tree": 2, "net": 1},
 }
 _FILL_ODDS: Mapping[Material, Mapping[str, float]] = {
-    "asphalt": {"void": 4, "hairline": 2, "sand": 4, "dirt": 1.2, "moss": 1.3},
-    "concrete": {"void": 5, "hairline": 4, "sand": 0.7, "dirt": 0.8, "moss": 0.6, "leached": 0.8},
+    "asphalt": {"void": 4.5, "hairline": 2, "sand": 2, "dust": 3.5, "dirt": 1, "moss": 1.2},
+    "concrete": {"void": 5, "hairline": 4, "sand": 0.4, "dust": 0.5, "dirt": 0.8, "moss": 0.6, "leached": 1},
     "brick": {"void": 8, "hairline": 1.2, "dirt": 0.6, "moss": 0.4, "leached": 0.4},
     "plaster": {"void": 4, "hairline": 4, "dirt": 0.8, "leached": 0.3},
     "painted-steel": {"void": 4, "hairline": 4, "dirt": 0.6},
 }
+
+_SURROUND_ODDS = {"wet": 0.12, "spalled": 0.2, "crumbs": 0.25, "settled": 0.2, "grime": 0.3}
 
 
 def draw_cracks(
@@ -124,6 +128,9 @@ def _plan(
         kink_px=rng.choice([0.0, 1.0, 1.0]) * grain * rng.uniform(0.8, 2.2),
     )
     variation, unevenness = rng.uniform(0.1, 0.55), rng.choice([0.0, 0.3, 0.7])
+    if style == "net" and rng.random() < 0.5:
+        # Old nets: their blocks have rounded edges.
+        roughness = replace(roughness, hurst=1.0, kink_px=0.0)
     lines = []
     for branch in PATHS[style](rng, canvas, roughness, step):
         if len(branch.points_xy_px) >= 3:
@@ -134,9 +141,9 @@ def _plan(
 def _base_width(rng: np.random.Generator, canvas: Canvas, style: str, options: CrackOptions) -> float:
     """Typical width: log-normal by material; openings in a wall go with the width of its joints."""
     if canvas.material == "brick" and canvas.joint_width_px > 0 and rng.random() < 0.8:
-        base = canvas.joint_width_px * float(np.exp(rng.uniform(np.log(0.22), np.log(1.05))))
+        base = canvas.joint_width_px * float(np.exp(rng.uniform(np.log(0.26), np.log(1.25))))
     else:
-        median = {"asphalt": 3.2, "concrete": 2.1, "brick": 4.5, "plaster": 1.8, "painted-steel": 1.6}
+        median = {"asphalt": 2.8, "concrete": 2.1, "brick": 4.5, "plaster": 1.8, "painted-steel": 1.6}
         base = float(rng.lognormal(np.log(median[canvas.material]), 0.6))
     if style == "net":
         base = min(base, 6.0)
@@ -172,7 +179,7 @@ def _paint(
     needed = [needed_difference(noise, canvas.grain_px, stroke) for stroke in strokes]
     style = _style(rng, canvas, strokes, needed, options)
     if options.surround:
-        for name, odds in (("wet", 0.12), ("spalled", 0.2), ("crumbs", 0.25), ("settled", 0.2)):
+        for name, odds in _SURROUND_ODDS.items():
             if rng.random() < odds * style.contrast:
                 SURROUNDS[name](rng, canvas, strokes)
     reach_px = 3.0 if style.name in ("void", "hairline") else 5.0
@@ -201,7 +208,11 @@ def _style(
     options: CrackOptions,
 ) -> FillStyle:
     """Choose filling and contrast; never fainter than what the grain of the ground would swallow."""
-    name = options.fill or _pick(rng, _FILL_ODDS[canvas.material])
+    odds = dict(_FILL_ODDS[canvas.material])
+    if len(strokes) > _NET_LINES:
+        # Worn-out surfaces have dust enough for every crack.
+        odds["dust"] = 2 * odds.get("dust", 0.0)
+    name = options.fill or _pick(rng, odds)
     width = float(np.median(np.concatenate([stroke.width_px for stroke in strokes])))
     softness = rng.uniform(0.9, 1.7)
     if name == "hairline" and width > 3.5 and options.fill is None:
@@ -210,7 +221,7 @@ def _style(
     floor = 2.5 * typical / (0.8 * min(1.0, width / softness) * (0.6 if name == "hairline" else 1.0))
     if name == "void":
         # Wide openings are deep, and deep is black.
-        floor = max(floor, min(0.85, width / 5))
+        floor = max(floor, min(0.85, width / 5 + 0.3 * (canvas.material == "brick")))
     low = min(max(options.contrast[0], floor), options.contrast[1])
     return FillStyle(
         name=name,

@@ -1,4 +1,4 @@
-"""What a crack looks like: dark void, pale hairline, sand, moss, and what it does to the ground beside it.
+"""What a crack looks like: dark void, pale hairline, sand, dust, moss, and what it does to its edges.
 
 Every filling paints the pixels of a band on the canvas in place. Colours are linear reflectances.
 """
@@ -15,6 +15,8 @@ from flawscope.data.synthetic.local_noise import pixel_noise
 from flawscope.data.synthetic.strokes import Band
 
 _DISTINCT = 0.25
+_PALE = 0.42
+"""Reflectance from which dry dust no longer stands out by being brighter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,39 @@ def sand(rng: np.random.Generator, paint: Paint) -> None:
     blend(paint, alpha.astype(np.float32), (colour * grains[:, None]).astype(np.float32))
 
 
+def dust(rng: np.random.Generator, paint: Paint) -> None:
+    """Full of pale dry sand all along, dust swept over the edges; one edge may be dark, parts open."""
+    band = paint.band
+    ground = paint.canvas.rgb[band.rows, band.cols]
+    mean = ground.mean(axis=0) if len(ground) else np.full(3, 0.2, np.float32)
+    tint = np.array([1.0, rng.uniform(0.86, 0.99), rng.uniform(0.6, 0.97)])
+    grey = mean.mean() + rng.uniform(0, 0.6) * (mean - mean.mean())
+    # In linear light; 1.25 to 1.7 times as bright as seen. On pale ground dust is the darker.
+    pale = float(mean.mean()) > _PALE
+    level = np.minimum(grey * (rng.uniform(0.35, 0.55) if pale else rng.uniform(1.6, 3.2)), 0.85)
+    patches = np.clip(1 + 0.5 * pixel_noise(rng, band.rows, band.cols, rng.uniform(10, 60)), 0.5, 1)
+    reach = np.clip(1 - np.maximum(band.signed_px, 0) / rng.uniform(1.0, 5.0), 0, 1) ** 2
+    speckle = np.clip(0.6 + pixel_noise(rng, band.rows, band.cols, 2.5), 0, 1)
+    swept = rng.uniform(0.0, 0.6) * reach * speckle
+    opacity = paint.strength * patches * np.float32(min(1.0, 0.5 + 0.6 * paint.style.contrast))
+    grains = 1 + 0.12 * rng.standard_normal(len(band.rows))
+    grains += 0.12 * pixel_noise(rng, band.rows, band.cols, 4.0)
+    sandy = (level * tint)[None, :] * np.clip(grains, 0.4, 1.6)[:, None]
+    blend(paint, (np.maximum(paint.cover, swept) * opacity).astype(np.float32), sandy.astype(np.float32))
+    if rng.random() < 0.4:
+        # The same crack, washed out further along.
+        open_here = 3 * (
+            pixel_noise(rng, band.rows, band.cols, rng.uniform(30, 120)) - rng.uniform(-0.2, 0.5)
+        )
+        shade(paint, (1 - 0.9 * paint.cover * paint.strength * np.clip(open_here, 0, 1)).astype(np.float32))
+    if rng.random() < 0.6:
+        # The slab beside it stands higher: a dark line along one edge, in places.
+        edge = np.exp(-((band.signed_px / rng.uniform(0.7, 1.5)) ** 2))
+        edge *= np.clip(band.side * rng.choice([-1, 1]), 0, 1)
+        edge *= np.clip(0.3 + 1.5 * pixel_noise(rng, band.rows, band.cols, 30.0), 0, 1)
+        shade(paint, (1 - rng.uniform(0.2, 0.85) * edge * paint.strength).astype(np.float32))
+
+
 def moss(rng: np.random.Generator, paint: Paint) -> None:
     """Overgrown: olive to brown, speckled, spreading in patches."""
     band = paint.band
@@ -184,7 +219,8 @@ def _relieve(paint: Paint) -> None:
     """Dent the surface, raise a lip, brighten the edge that faces the light."""
     band, style = paint.band, paint.style
     weight = paint.strength * np.float32(style.contrast * style.relief)
-    depth = np.minimum(0.35 * band.width_px, 2.5) * (0.4 if style.name in ("sand", "dirt", "moss") else 1.0)
+    filled = style.name in ("sand", "dust", "dirt", "moss")
+    depth = np.minimum(0.35 * band.width_px, 2.5) * (0.4 if filled else 1.0)
     lip = np.exp(-np.maximum(band.signed_px, 0) / 2.0) * (1 - paint.cover)
     paint.canvas.height[band.rows, band.cols] += weight * (0.25 * lip - depth * paint.cover)
     bright = np.clip(paint.lit, -0.3, 1) * lip * np.clip(band.width_px / 3, 0.15, 1)
@@ -195,6 +231,7 @@ FILLS: dict[str, Callable[[np.random.Generator, Paint], None]] = {
     "void": void,
     "hairline": hairline,
     "sand": sand,
+    "dust": dust,
     "moss": moss,
     "dirt": dirt,
     "leached": leached,

@@ -205,7 +205,7 @@ def net(rng: np.random.Generator, canvas: Canvas, roughness: Roughness, step_px:
         return long_line(rng, canvas, roughness, step_px)
     focus = rng.uniform(0.2, 0.8, 2) * (width, height)
     radius = rng.uniform(0.35, 1.4) * max(height, width)
-    keep = rng.uniform(0.6, 1.0)
+    keep = rng.uniform(0.7, 1.05)
     branches = []
     for start, end in mosaic.ridge_vertices:
         if start < 0 or end < 0:

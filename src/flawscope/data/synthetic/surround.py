@@ -1,4 +1,4 @@
-"""What a crack does to the ground beside it: wet or dirty margins, broken edges, crumbs."""
+"""What a crack does to the ground beside it: wet, dirty or grimy margins, broken edges, crumbs."""
 
 from __future__ import annotations
 
@@ -64,10 +64,21 @@ def settled(rng: np.random.Generator, canvas: Canvas, strokes: list[Stroke]) -> 
     canvas.height[band.rows, band.cols] += (rng.uniform(-0.6, 0.6) * band.side * fade).astype(np.float32)
 
 
+def grime(rng: np.random.Generator, canvas: Canvas, strokes: list[Stroke]) -> None:
+    """A narrow soft dark margin on both sides, dirt in the pores: darker than the ground, but no opening."""
+    reach = rng.uniform(1.0, 3.0)
+    band = _wide_band(canvas, strokes, 3.0)
+    fade = np.exp(-np.maximum(band.signed_px, 0) / reach * 1.5)
+    fade *= np.clip(0.75 + 0.6 * pixel_noise(rng, band.rows, band.cols, max(2.0, canvas.grain_px)), 0, 1)
+    loss = rng.uniform(0.15, 0.5) * fade[:, None]
+    canvas.rgb[band.rows, band.cols] *= (1 - loss).astype(np.float32)
+
+
 SURROUNDS: dict[str, Callable[[np.random.Generator, Canvas, list[Stroke]], None]] = {
     "wet": wet,
     "spalled": spalled,
     "crumbs": crumbs,
     "settled": settled,
+    "grime": grime,
 }
 """Effects beside a crack, by name."""

@@ -18,6 +18,7 @@ from flawscope.data.synthetic.distractors import (
     arris,
     cables,
     chalk,
+    facades,
     formwork,
     joints,
     paint,
@@ -57,6 +58,9 @@ DISTRACTORS: dict[str, Distractor] = {
     "open-joint": arris.open_joint,
     "two-tones": tones.two_tones,
     "ledge": tones.ledge,
+    "grooves": facades.grooves,
+    "louvres": facades.louvres,
+    "opening": facades.opening,
     "dark-border": tones.dark_border,
     "scratches": scratches.scratches,
     "handwriting": writing.handwriting,
@@ -74,8 +78,8 @@ DISTRACTORS: dict[str, Distractor] = {
 """Every distractor by name."""
 
 _AFTER = {
-    "dark-border", "scratches", "handwriting", "scrawl", "chalk-along", "cable", "grass", "leaves",
-    "twigs", "web", "hairs", "cable-shadow", "branch-shadow",
+    "louvres", "opening", "dark-border", "scratches", "handwriting", "scrawl", "chalk-along", "cable",
+    "grass", "leaves", "twigs", "web", "hairs", "cable-shadow", "branch-shadow",
 }  # fmt: skip
 
 _COMMON: Mapping[str, float] = {
@@ -94,10 +98,14 @@ _BY_MATERIAL: Mapping[str, Mapping[str, float]] = {
         "puddle": 0.1, "leaves": 0.12, "twigs": 0.1,
     },
     "brick": {
-        "chipped-arris": 0.3, "joint-shadow": 0.4, "open-joint": 0.2, "runs": 0.1,
-        "grass": 0.1, "cable": 0.08,
+        "chipped-arris": 0.3, "joint-shadow": 0.5, "open-joint": 0.2, "runs": 0.1, "grooves": 0.12,
+        "louvres": 0.07, "opening": 0.08, "ledge": 0.1, "dark-border": 0.06, "grass": 0.1, "cable": 0.08,
+        "branch-shadow": 0.12, "cable-shadow": 0.1,
     },
-    "plaster": {"runs": 0.1, "scratches": 0.1, "bugholes": 0.08, "cable": 0.08, "web": 0.05},
+    "plaster": {
+        "louvres": 0.05, "opening": 0.06, "runs": 0.1, "scratches": 0.1, "bugholes": 0.08, "cable": 0.08,
+        "web": 0.05,
+    },
     "painted-steel": {"weld-seam": 0.3, "runs": 0.15, "scratches": 0.2, "ledge": 0.12, "spots": 0.1},
 }  # fmt: skip
 

@@ -31,8 +31,8 @@ def joint_shadow(rng: np.random.Generator, canvas: Canvas, cracks: Sequence[Crac
     """A dark line along one edge of every joint of one direction: raked mortar under a high sun. No crack."""
     if not canvas.joints or canvas.joint_width_px <= 0:
         return
-    width, depth = float(rng.uniform(0.08, 0.4) * canvas.joint_width_px), rng.uniform(0.15, 0.6)
-    both = rng.random() < 0.4
+    width, depth = float(rng.uniform(0.08, 0.6) * canvas.joint_width_px), rng.uniform(0.15, 0.92)
+    both = rng.random() < 0.35
     side = rng.choice([-1, 1])
     strokes = []
     for joint in canvas.joints:
@@ -41,8 +41,11 @@ def joint_shadow(rng: np.random.Generator, canvas: Canvas, cracks: Sequence[Crac
             line = beside(joint, side * (0.5 * canvas.joint_width_px - 0.3 * width), 30.0)
             strokes.append(Stroke(line, np.full(len(line), max(0.8, width))))
     band = stroke_band(strokes, canvas.size_hw, 2.0)
+    # The shadow of a rough arris has a rough border.
+    ragged = rng.uniform(0, 0.35) * width * pixel_noise(rng, band.rows, band.cols, rng.uniform(4, 12))
+    distance = np.maximum(band.distance_px + ragged, 0).astype(np.float32)
     uneven = np.clip(0.85 + 0.4 * pixel_noise(rng, band.rows, band.cols, 30.0), 0, 1)
-    darken(canvas, band, 1 - depth * band.coverage(rng.uniform(1.0, 2.5)) * uneven)
+    darken(canvas, band, 1 - depth * band.coverage(rng.uniform(1.0, 2.5), distance) * uneven)
 
 
 def open_joint(rng: np.random.Generator, canvas: Canvas, cracks: Sequence[CrackTruth]) -> None:

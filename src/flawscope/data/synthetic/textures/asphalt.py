@@ -48,6 +48,8 @@ def asphalt(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
         - rng.uniform(0.3, 0.85) * dark
         + rng.uniform(0.8, 2.4) * chip
     )
+    if chance(rng, 0.45):
+        value = _bare_stones(rng, value, fine)
     value += (0.05 + 0.25 * contrast) * rng.uniform(0.4, 1.2) * fine
     value += rng.uniform(0.04, 0.16) * ground
     # Glints: small bright chips skew the brightness upwards, as sharpened phone pictures show.
@@ -72,6 +74,19 @@ def asphalt(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     height = relief * (cover * (0.4 + 0.6 * stones.dome) + 0.4 * chip + 0.12 * fine)
     notes = {"grain_px": round(grain_px, 2), "contrast": round(contrast, 2)}
     return Canvas(rgb, height.astype(np.float32), "asphalt", grain_px=grain_px, notes=notes)
+
+
+def _bare_stones(rng: np.random.Generator, value: np.ndarray, fine: np.ndarray) -> np.ndarray:
+    """Worn asphalt: a duller matrix from which scattered pale (some dark) stones of many sizes look out."""
+    size_hw = (value.shape[0], value.shape[1])
+    value = 1 + (value - 1) * float(rng.uniform(0.35, 0.9))
+    for _ in range(int(rng.integers(1, 3))):
+        stones = noise.cells(rng, size_hw, log_uniform(rng, 3.0, 9.0))
+        size = float(rng.uniform(0.45, 0.75))
+        bare = noise.smoothstep(stones.dome + np.float32(0.07) * fine, size, size + 0.15)
+        bare *= stones.kind < log_uniform(rng, 0.08, 0.6)
+        value += bare * (np.float32(rng.uniform(0.5, 2.6)) * (stones.tone - np.float32(0.2)))
+    return value
 
 
 def _stone_hues(rng: np.random.Generator, rgb: np.ndarray, stones: noise.Cells, cover: np.ndarray) -> None:
