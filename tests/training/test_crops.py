@@ -48,6 +48,16 @@ def test_dealing_gives_each_key_once(items: int, batch: int, accumulate: int, wo
         assert np.isclose(shares.sum(axis=1).mean(), 1.0)
 
 
+def test_a_smaller_last_step_can_be_left_out() -> None:
+    def sizes(items: int, *more: int, drop_last: bool = True) -> list[int]:
+        steps = deal(np.arange(items), 4, *more, drop_last=drop_last)
+        return [sum(len(part) for part in step.micro) for step in steps]
+
+    assert sizes(11) == [4, 4] and sizes(11, drop_last=False) == [4, 4, 3]
+    assert sizes(3) == [3], "the only step is never left out"
+    assert sizes(19, 2) == [8, 8] and sizes(19, 1, 2) == [4, 4]
+
+
 def test_an_epoch_shows_each_picture_equally_often() -> None:
     crops = _crops()
     order = crops.order(2)

@@ -6,8 +6,8 @@ through the original, so it can neither leak nor cost memory before it is looked
 The thesis counts images a class, those with several classes too, and brings each class to 1,291 of them. It
 does not say which images with several classes it copied, how a picture is turned by 10 degrees within its
 frame, nor what it does where four turns and flips are not enough. Here all images that show a rare class are
-copied alike; beyond its border a turned picture goes on mirrored, with its mask; turns and flips are combined,
-then repeated.
+copied alike; beyond its border a turned picture goes on mirrored, with its mask; turns and flips are
+combined, then repeated.
 """
 
 from __future__ import annotations

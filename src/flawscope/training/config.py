@@ -14,6 +14,7 @@ from flawscope.manifest import InputSpec
 from flawscope.training.augment_config import AugmentConfig
 
 Options = dict[str, Any]
+Transform = Literal["rotate180", "rotate10", "flip-horizontal", "flip-vertical"]
 
 
 class Section(BaseModel):
@@ -59,6 +60,48 @@ class SynthConfig(Section):
     )
 
 
+class BalanceConfig(Section):
+    """Rare classes shown more often and common ones less, in the training part only.
+
+    Setting ``target`` or ``method`` alone switches it on.
+    """
+
+    method: Literal["none", "copies", "sampler"] = Field(
+        default="none",
+        description="copies: turned and flipped copies of rare ones, fewer of common ones; "
+        "sampler: each epoch draws images by weight; none: all images as they are.",
+    )
+    target: int | None = Field(
+        default=None,
+        ge=1,
+        description="Images that each class is brought to; 1291 (the thesis) when not set.",
+    )
+    classes: tuple[str, ...] = Field(
+        default=(), description="Names of the classes that are balanced; empty = all."
+    )
+    transforms: tuple[Transform, ...] = Field(
+        default=("rotate180", "rotate10", "flip-horizontal", "flip-vertical"),
+        min_length=1,
+        description="What copies are made by, alone and combined.",
+    )
+    clean: int | None = Field(
+        default=None,
+        ge=0,
+        description="Images without any class that are kept, drawn at random; all when not set.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switched_on(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        if values.get("target") is not None:
+            return {"method": "copies", **values}
+        if values.get("method", "none") != "none":
+            return {**values, "target": 1291}
+        return values
+
+
 class DataConfig(Section):
     """What the network is shown, and how often."""
 
@@ -84,7 +127,14 @@ class DataConfig(Section):
         default=False,
         description="Same number of crops from each source set (small sets are seen more often).",
     )
+    balance: BalanceConfig = Field(default_factory=BalanceConfig, description="Rare and common classes.")
     synth: SynthConfig = Field(default_factory=SynthConfig, description="Procedural images.")
+
+    @model_validator(mode="after")
+    def _one_balance(self) -> DataConfig:
+        if self.balance_sources and self.balance.method == "sampler":
+            raise ValueError("balance_sources and balance.method = 'sampler' exclude each other")
+        return self
 
 
 class LossTerm(Section):
@@ -143,6 +193,9 @@ class TrainLoopConfig(Section):
         default=None,
         gt=0,
         description="Budget from process start to the last step, in minutes; steps follows from it.",
+    )
+    drop_last: bool = Field(
+        default=False, description="Leave out the last step of an epoch where it has fewer crops than others."
     )
     accumulate: int = Field(default=1, ge=1, description="Batches whose gradients are summed for one step.")
     grad_clip: float = Field(default=0.0, ge=0, description="Largest norm of the gradient; 0 = no clipping.")

@@ -19,12 +19,12 @@ from flawscope.inspection.preprocess import preprocess
 from flawscope.manifest import InputSpec
 from flawscope.training.augment import build_augment
 from flawscope.training.augment_config import AugmentConfig, StochasticWidthConfig
-from flawscope.training.config import DataConfig
+from flawscope.training.config import DataConfig, TrainLoopConfig
 from flawscope.training.stochastic_width import reach_px, widen
 from flawscope.training.store import Picture, PictureStore
 from flawscope.types import Mask
 
-_ORDER, _CROP = 1, 2
+_ORDER, _CROP, _DRAW = 1, 2, 5
 """Streams of random numbers, apart from each other."""
 
 
@@ -49,7 +49,11 @@ class CropPlan:
 
 
 class CropDataset(Dataset[tuple[Tensor, Tensor]]):
-    """Crop ``key`` = epoch * items + item. Image C x h x w float32; mask h x w uint8 or K x h x w uint8."""
+    """Crop ``key`` = epoch * items + item. Image C x h x w float32; mask h x w uint8 or K x h x w uint8.
+
+    Every picture has its turn once an epoch; where the sources have weights, as many times as its share of
+    them, rounded up or down by chance.
+    """
 
     def __init__(
         self, store: PictureStore, plan: CropPlan, spec: InputSpec, augment: AugmentConfig | None = None
@@ -62,6 +66,9 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         self._width = augment.stochastic_width if augment else StochasticWidthConfig()
         self._versions = self._width.versions if self._width.mode == "every" else 1
         self._per_picture = plan.crops_per_image * self._versions
+        weights = np.array([source.weight for source in store.sources])
+        self._weights = weights if len(np.unique(weights)) > 1 else None
+        self._drawn: tuple[int, npt.NDArray[np.int64]] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Chains of functions do not travel to a worker process; their configuration does.
@@ -116,12 +123,21 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
     def _picture_of(self, epoch: int, item: int) -> tuple[int, int]:
         """Number of the picture, and which of its masks (0 = as drawn) where each has its turn."""
         if not self.plan.balance_sources:
-            return item // self._per_picture, item % self._versions
+            return self._in_turn(epoch, item // self._per_picture), item % self._versions
         # Item numbers are dealt to the sources in turn, and within a source to its pictures in turn.
         groups = self._groups()
         group = groups[item % len(groups)]
         turn = item // len(groups) + epoch * (-(-len(self) // len(groups)))
         return group[turn // self._versions % len(group)], turn % self._versions
+
+    def _in_turn(self, epoch: int, turn: int) -> int:
+        """Number of the picture that has this turn of an epoch."""
+        if self._weights is None:
+            return turn
+        if self._drawn is None or self._drawn[0] != epoch:
+            rng = np.random.default_rng([self.plan.seed, _DRAW, epoch])
+            self._drawn = (epoch, draw_by_weight(self._weights, rng))
+        return int(self._drawn[1][turn])
 
     def _groups(self) -> list[list[int]]:
         by_source: dict[str, list[int]] = {}
@@ -139,6 +155,18 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
             row, column = divmod(int(pixels[int(rng.integers(len(pixels)))]), width)
             top, left = _around(row, size, height, rng), _around(column, size, width, rng)
         return int(top), int(left), size
+
+
+def draw_by_weight(weights: npt.NDArray[np.float64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Draw as many items as there are, each as often as its share of the weights, rounded up or down.
+
+    Systematic sampling: equal steps along the heaped weights from a random start, items in random order.
+    """
+    order = rng.permutation(len(weights))
+    heaped = np.cumsum(weights[order])
+    points = (rng.random() + np.arange(len(weights))) * (heaped[-1] / len(weights))
+    places = np.searchsorted(heaped, points, side="right")
+    return order[np.minimum(places, len(weights) - 1)]
 
 
 def _around(position: int, size: int, extent: int, rng: np.random.Generator) -> int:
@@ -178,14 +206,23 @@ class Step:
 
 
 def deal(
-    keys: npt.NDArray[np.int64], batch: int, accumulate: int = 1, world: int = 1, rank: int = 0
+    keys: npt.NDArray[np.int64],
+    batch: int,
+    accumulate: int = 1,
+    world: int = 1,
+    rank: int = 0,
+    drop_last: bool = False,
 ) -> list[Step]:
     """Deal an epoch's keys to ``world`` processes: ``accumulate`` batches of ``batch`` a step on each.
 
-    No key is dealt twice; the last step may be smaller. Only a rest with fewer keys than processes is left
-    out, since every process has to take part in a step.
+    No key is dealt twice; the last step may be smaller, and with ``drop_last`` is left out then, unless it is
+    the only one. Otherwise only a rest with fewer keys than processes is left out, since every process has to
+    take part in a step.
     """
     steps = []
+    full = len(keys) // (batch * accumulate * world) * (batch * accumulate * world)
+    if drop_last and full:
+        keys = keys[:full]
     for start in range(0, len(keys), batch * accumulate * world):
         chunk = keys[start : start + batch * accumulate * world]
         rounds = [chunk[i : i + batch * world] for i in range(0, len(chunk), batch * world)]
@@ -196,3 +233,10 @@ def deal(
             micro = tuple(tuple(int(key) for key in part) for part in mine)
             steps.append(Step(micro, tuple(len(part) * world / total for part in mine)))
     return steps
+
+
+def deal_for(
+    train: TrainLoopConfig, keys: npt.NDArray[np.int64], world: int = 1, rank: int = 0
+) -> list[Step]:
+    """Deal an epoch's keys as a configuration says; see ``deal``."""
+    return deal(keys, train.batch, train.accumulate, world, rank, train.drop_last)

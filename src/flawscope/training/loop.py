@@ -28,7 +28,7 @@ from flawscope.images.atomic import write_text_atomic
 from flawscope.training.budget import Clock
 from flawscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_weights
 from flawscope.training.config import TrainConfig
-from flawscope.training.crops import CropDataset, Step, deal
+from flawscope.training.crops import CropDataset, Step, deal_for
 from flawscope.training.progress import Reporter, clock
 from flawscope.training.session import Session, to_device
 from flawscope.training.validate import Validator, to_target
@@ -96,13 +96,8 @@ def fit(job: Job, resume: bool = False) -> Progress:
 def _run_epoch(job: Job, progress: Progress, interrupted: threading.Event) -> None:
     """Take the steps of one epoch that are left, up to the last step of the run."""
     accelerator, train = job.session.accelerator, job.config.train
-    steps = deal(
-        job.crops.order(progress.epoch),
-        train.batch,
-        train.accumulate,
-        accelerator.num_processes,
-        accelerator.process_index,
-    )
+    order = job.crops.order(progress.epoch)
+    steps = deal_for(train, order, accelerator.num_processes, accelerator.process_index)
     steps = steps[progress.batches_done :][: job.total_steps - progress.step]
     if progress.batches_done == 0:
         # Dropout of an epoch follows from its number, and differs between processes.
@@ -230,7 +225,7 @@ def _close_epoch(job: Job, progress: Progress, seconds: float) -> None:
 def steps_per_epoch(job: Job) -> int:
     """Return the optimiser steps of one epoch."""
     accelerator, train = job.session.accelerator, job.config.train
-    return len(deal(np.arange(len(job.crops)), train.batch, train.accumulate, accelerator.num_processes))
+    return len(deal_for(train, np.arange(len(job.crops)), accelerator.num_processes))
 
 
 def _validate(job: Job) -> dict[str, float]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from flawscope.data.dataset import Dataset
-from flawscope.data.integrity import check
+from flawscope.data.integrity import IntegrityReport, check
+from flawscope.data.leaks import leaks
 from flawscope.data.split import carve_validation
 from flawscope.data.split_file import Split
 from flawscope.data.synthetic.kinds import kind_named
+from flawscope.data.units import find_ties, ties_in_words
 from flawscope.errors import DataError, UsageError
+from flawscope.training.balancing import Shown, balance_in_words, balance_part
 from flawscope.training.config import TrainConfig
 from flawscope.training.progress import Reporter
 from flawscope.training.store import PictureStore, sample_source
@@ -36,14 +39,29 @@ class Prepared:
     """What goes to the run's split.json."""
     multi_label: bool = False
     dataset: Dataset | None = None
+    shown: tuple[Shown, ...] = ()
+    """What the network is shown of ``train`` where classes are balanced; else empty."""
 
 
-def check_dataset(
-    dataset: Dataset, split: Split, skip_bad: bool, reporter: Reporter
-) -> tuple[Dataset, Split, dict[str, str]]:
-    """Read what would be trained on once; return it without faulty samples, and which show the same.
+@dataclass(frozen=True)
+class Checked:
+    """A data set after a look at every file that is trained or validated on."""
 
-    What only smells is told.
+    dataset: Dataset
+    """Without faulty samples."""
+    split: Split
+    """Likewise."""
+    ties: Mapping[str, str]
+    """Name -> name of the first image that shows the same photograph."""
+    classes_of: Mapping[str, tuple[int, ...]]
+    """Name -> ids of the classes that its mask marks."""
+
+
+def check_dataset(dataset: Dataset, split: Split, skip_bad: bool, reporter: Reporter) -> Checked:
+    """Read what would be trained on once.
+
+    What only smells is told, also copies that cross the parts of the split: images that it sets aside are
+    looked at for that.
 
     Raises DataError for faulty samples (unless ``skip_bad``), and where nothing is left to learn from.
     """
@@ -51,12 +69,27 @@ def check_dataset(
     wanted = dataset.subset(dict.fromkeys(name for names in parts.values() for name in names))
     report = check(wanted, split.model_copy(update={"parts": parts, "folds": ()}))
     usable = report.usable(wanted, skip_bad)
-    for problem in report.warnings[:_MOST_NOTES]:
+    ties = _all_ties(dataset, split, report)
+    warnings = [problem for problem in report.warnings if problem.kind != "leak"]
+    warnings += leaks(dataset, split.model_copy(update={"folds": ()}), ties)
+    for problem in warnings[:_MOST_NOTES]:
         reporter.say(f"note: {problem}")
-    if len(report.warnings) > _MOST_NOTES:
-        reporter.say(f"note: {len(report.warnings) - _MOST_NOTES} more; `flawscope explore` lists them all")
+    if len(warnings) > _MOST_NOTES:
+        reporter.say(f"note: {len(warnings) - _MOST_NOTES} more; `flawscope explore` lists them all")
     kept = {part: tuple(name for name in names if name in usable) for part, names in parts.items()}
-    return usable, split.model_copy(update={"parts": {**split.parts, **kept}}), report.ties
+    left = split.model_copy(update={"parts": {**split.parts, **kept}})
+    classes_of = {check.name: tuple(check.positive_px) for check in report.checks}
+    return Checked(usable, left, ties, classes_of)
+
+
+def _all_ties(dataset: Dataset, split: Split, report: IntegrityReport) -> dict[str, str]:
+    """Near-copies among all images of the split, also between those that train and those set aside."""
+    known = {check.name: check.print for check in report.checks if check.print is not None}
+    aside = [name for name in split.names() if name in dataset and name not in known]
+    if not aside:
+        return report.ties
+    readable = [name for name in known if name in dataset]
+    return find_ties(dataset.subset([*readable, *aside]), known)
 
 
 def prepare(
@@ -79,12 +112,14 @@ def prepare(
             f"{dataset.root} holds labelled images, no masks; this recipe learns masks.\n"
             "Give a data set with masks."
         )
-    checked, parts, ties = check_dataset(dataset, _train_part(dataset, split), skip_bad, reporter)
-    parts = _with_val(checked, parts, ties, config)
-    train, val = (checked.subset(parts.part(part)).samples for part in ("train", "val"))
-    prepared = Prepared(dataset.classes, train, val, parts, dataset.multi_label, dataset)
-    _check_synth_classes(config, prepared.classes)
-    return prepared
+    checked = check_dataset(dataset, _train_part(dataset, split), skip_bad, reporter)
+    parts = _with_val(checked, config, reporter)
+    train, val = (checked.dataset.subset(parts.part(part)).samples for part in ("train", "val"))
+    _check_synth_classes(config, dataset.classes)
+    shown = balance_part(config.data.balance, train, checked.classes_of, dataset.classes, config.train.seed)
+    if shown:
+        reporter.say(balance_in_words(shown, train))
+    return Prepared(dataset.classes, train, val, parts, dataset.multi_label, dataset, shown)
 
 
 def _check_synth_classes(config: TrainConfig, classes: Sequence[ClassInfo]) -> None:
@@ -131,11 +166,16 @@ def _train_part(dataset: Dataset, split: Split | None) -> Split:
     return chosen
 
 
-def _with_val(dataset: Dataset, chosen: Split, ties: Mapping[str, str], config: TrainConfig) -> Split:
+def _with_val(checked: Checked, config: TrainConfig, reporter: Reporter) -> Split:
+    chosen = checked.split
     if chosen.parts.get("val"):
         return chosen
     names, share = chosen.part("train"), config.validation.share
-    train, val = carve_validation(dataset, names, share, config.train.seed, ties)
+    train, val = carve_validation(checked.dataset, names, share, config.train.seed, checked.ties)
+    here = set(names)
+    words = ties_in_words({name: first for name, first in checked.ties.items() if name in here})
+    if words:
+        reporter.say(f"note: {words}")
     if not train or not val:
         raise DataError(
             f"{len(names)} training images in too few groups: {share:.0%} of them cannot become a validation "
@@ -183,19 +223,21 @@ def prior_of(shares: Sequence[float], activation: str) -> tuple[float, ...]:
     return tuple(round(share, 6) for share in (background, *clipped))
 
 
-def fingerprint(prepared: Prepared, shares: Sequence[float], synth_images: int) -> dict[str, Any]:
+def fingerprint(prepared: Prepared, shares: Sequence[float], config: TrainConfig) -> dict[str, Any]:
     """Return what the training data looked like, for the bundle."""
+    balance = config.data.balance
     names = "\n".join(sample.name for sample in prepared.train)
     sources = sorted({sample.source for sample in prepared.train if sample.source})
     return {
         "train_images": len(prepared.train),
         "val_images": len(prepared.val),
-        "synthetic_images": synth_images,
+        "synthetic_images": config.data.synth.images,
         "sources": sources,
         "names_sha256": hashlib.sha256(names.encode()).hexdigest(),
         "positive_share": {
             info.name: round(share, 6) for info, share in zip(prepared.classes, shares, strict=True)
         },
+        **({"balance": balance.model_dump(mode="json")} if prepared.shown else {}),
     }
 
 
@@ -203,7 +245,8 @@ def make_store(
     config: TrainConfig, prepared: Prepared, pool: SynthPool | None, processes: int, epoch: int = 0
 ) -> PictureStore:
     """Return the training pictures: real ones first, then the synthetic pool as it stands in ``epoch``."""
-    sources = [sample_source(sample, config.input) for sample in prepared.train]
+    shown = prepared.shown or tuple(Shown(sample) for sample in prepared.train)
+    sources = [replace(sample_source(one.sample, config.input), weight=one.weight) for one in shown]
     if pool is not None:
         sources += pool.sources(epoch, processes)
     return PictureStore(sources, config.data.cache_mb * 2**20)

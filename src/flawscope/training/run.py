@@ -25,7 +25,7 @@ from flawscope.training.budget import Clock
 from flawscope.training.checkpoint import Progress, load_progress
 from flawscope.training.config import TrainConfig
 from flawscope.training.config_load import dump_config, load_config, replace_in
-from flawscope.training.crops import CropDataset, CropPlan, deal
+from flawscope.training.crops import CropDataset, CropPlan, deal_for
 from flawscope.training.finish import finish
 from flawscope.training.init_from import load_initial
 from flawscope.training.loop import LAST, Job, fit
@@ -205,11 +205,12 @@ class _Runner:
             self.workers,
         )
         if pool is not None and config.data.synth.renew:
-            job.before_epoch = _renewal(pool, store, len(prepared.train), begun, processes)
+            first = len(store) - config.data.synth.images
+            job.before_epoch = _renewal(pool, store, first, begun, processes)
         progress = fit(job, saved)
         if progress.stopped:
             self.reporter.say(progress.stopped)
-        facts = fingerprint(prepared, shares, config.data.synth.images)
+        facts = fingerprint(prepared, shares, config)
         return self._finish(config, prepared, progress, facts)
 
     def _fix_length(
@@ -227,7 +228,7 @@ class _Runner:
             return config
         if config.train.minutes is None:
             world = self.accelerator.num_processes
-            batches = deal(crops.order(0), config.train.batch, config.train.accumulate, world)
+            batches = deal_for(config.train, crops.order(0), world)
             return replace_in(config, "train", steps=len(batches) * (config.train.epochs or 1))
 
         def make_session(copied: nn.Module, steps: int) -> Session:

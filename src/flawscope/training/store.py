@@ -47,6 +47,8 @@ class Source:
     name: str
     load: Callable[[], tuple[RgbImage, Mask]]
     source: str = ""
+    weight: float = 1.0
+    """How often it is drawn, against others; see ``CropDataset``."""
 
 
 def make_picture(image: RgbImage, mask: Mask) -> Picture:
@@ -58,7 +60,9 @@ def make_picture(image: RgbImage, mask: Mask) -> Picture:
         planes = [mask == value for value in present if value not in (0, IGNORE_INDEX)]
     found = [np.flatnonzero(plane) for plane in planes]
     kept = tuple(p[:: -(-len(p) // _MAX_POSITIVES)].astype(np.int32) for p in found if len(p))
-    return Picture(np.ascontiguousarray(image), np.ascontiguousarray(mask), kept)
+    # Torch shares memory with arrays and wants it writable, which Pillow's is not.
+    image, mask = (np.require(array, requirements=["C", "W"]) for array in (image, mask))
+    return Picture(image, mask, kept)
 
 
 def sample_source(sample: Sample, spec: InputSpec | None = None) -> Source:
@@ -95,7 +99,7 @@ def _resize_mask(mask: Mask, size_hw: tuple[int, int]) -> Mask:
     resized = Image.fromarray(mask.astype(np.uint8)).resize(
         (size_hw[1], size_hw[0]), Image.Resampling.NEAREST
     )
-    return np.array(resized)  # writable, as everywhere else
+    return np.asarray(resized)
 
 
 class PictureStore:

@@ -12,7 +12,7 @@ from torch import nn
 from flawscope.errors import TrainingError
 from flawscope.training.budget import Clock, Costs, Fit, fit_steps
 from flawscope.training.config import TrainConfig
-from flawscope.training.crops import CropDataset, deal
+from flawscope.training.crops import CropDataset, deal_for
 from flawscope.training.loop import make_loader, take_step
 from flawscope.training.session import Session
 from flawscope.training.validate import Validator
@@ -59,7 +59,7 @@ def plan_steps(
             f"{clock.elapsed_s():.0f} s and a step takes {step_s:.1f} s.\n"
             "Give more minutes, or a smaller network or batch."
         )
-    per_epoch = len(deal(crops.order(0), config.train.batch, config.train.accumulate, world))
+    per_epoch = len(deal_for(config.train, crops.order(0), world))
     # A checkpoint is about four copies of the weights on disk.
     epoch_s = renewal_s + 0.02 + 4 * sum(p.numel() for p in network.parameters()) * 4 / 2e8
     return fit_steps(left_s, Costs(step_s, validation_s, epoch_s), per_epoch, config.train.validate_every)
@@ -74,9 +74,8 @@ def _time_steps(
     clock: Clock,
 ) -> float:
     accelerator, train = session.accelerator, config.train
-    steps = deal(
-        crops.order(0), train.batch, train.accumulate, accelerator.num_processes, accelerator.process_index
-    )[: _WARM_UP + _MOST]
+    steps = deal_for(train, crops.order(0), accelerator.num_processes, accelerator.process_index)
+    steps = steps[: _WARM_UP + _MOST]
     full = [step for step in steps if len(step.micro) == len(steps[0].micro)]
     batches = iter(make_loader(crops, full, workers, session.device))
     session.wrapped.train()
