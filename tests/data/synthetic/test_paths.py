@@ -40,13 +40,25 @@ def test_same_seed_same_lines(style: str) -> None:
     assert all(np.array_equal(a.points_xy_px, b.points_xy_px) for a, b in zip(one, two, strict=True))
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_stairs_keep_near_the_joints_most_of_their_way(seed: int) -> None:
+def test_stairs_keep_near_the_joints_most_of_their_way() -> None:
     canvas = wall()
-    line = PATHS["stair"](np.random.default_rng(seed), canvas, Roughness(), 1.0)[0].points_xy_px
     joints = np.concatenate([resample(joint, 1.0) for joint in canvas.joints])
-    gaps = np.array([np.hypot(*(joints - point).T).min() for point in line[::5]])
-    assert (gaps < canvas.joint_width_px).mean() > 0.4
+    shares = []
+    for seed in range(8):
+        line = PATHS["stair"](np.random.default_rng(seed), canvas, Roughness(), 1.0)[0].points_xy_px
+        gaps = np.array([np.hypot(*(joints - point).T).min() for point in line[::5]])
+        shares.append(float((gaps < canvas.joint_width_px).mean()))
+    # Single ones may break many bricks.
+    assert np.mean(shares) > 0.5
+    assert min(shares) > 0.2
+
+
+def test_walls_part_upright_more_than_level() -> None:
+    rise, run = 0.0, 0.0
+    for seed in range(40):
+        points = PATHS["long"](np.random.default_rng(seed), wall(), Roughness(), 2.0)[0].points_xy_px
+        run, rise = run + np.ptp(points[:, 0]), rise + np.ptp(points[:, 1])
+    assert rise > 1.3 * run
 
 
 def test_stair_without_joints_falls_back_to_a_line() -> None:

@@ -32,14 +32,15 @@ def light(rng: np.random.Generator, canvas: Canvas) -> Float32Array:
 
 
 def photograph(
-    rng: np.random.Generator, scene: Float32Array, crisp: float = 0.4
+    rng: np.random.Generator, scene: Float32Array, crisp: float = 0.4, level: float = 0.25
 ) -> tuple[Picture, dict[str, Any]]:
     """A picture H x W x 3 uint8 of the light ``scene`` (H x W x 3 linear), and what the camera did.
 
     ``crisp`` (0..1) is the share of pictures that are sharpened; the more of them, the fewer are blurred.
+    ``level`` is the mean linear brightness, 0..1, that the exposure aims at on average.
     """
     steps: dict[str, Any] = {}
-    picture = Image.fromarray(_develop(rng, scene, steps))
+    picture = Image.fromarray(_develop(rng, scene, level, steps))
     picture = _lens(rng, picture, crisp, steps)
     if chance(rng, 0.75):
         picture = Image.fromarray(_sensor_noise(rng, np.asarray(picture), steps))
@@ -161,11 +162,11 @@ def _gloss(rng: np.random.Generator, scene: Float32Array) -> None:
     scene += (float(rng.uniform(0.05, 0.4)) * shine)[..., None]
 
 
-def _develop(rng: np.random.Generator, scene: Float32Array, steps: dict[str, Any]) -> Picture:
+def _develop(rng: np.random.Generator, scene: Float32Array, level: float, steps: dict[str, Any]) -> Picture:
     """Exposure, white balance, gamma and contrast through one table a channel: uint8."""
     sample = scene[::4, ::4]
     mean = float(sample.mean())
-    target = float(np.clip(rng.normal(0.25, 0.11), 0.03, 0.62))
+    target = float(np.clip(rng.normal(level, 0.11), 0.03, 0.62))
     # Cameras meter: most of the surface's own brightness goes, some of it stays.
     exposure = (target / max(mean, 1e-3)) ** float(rng.uniform(0.5, 1.0))
     balance = np.exp(rng.normal(0, 0.04, 3) + rng.normal(0, 0.05) * np.array([1, 0, -1]))

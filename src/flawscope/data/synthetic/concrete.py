@@ -94,7 +94,9 @@ def render_concrete(
     if zoom != 1:
         scene = _resized(scene, size_hw, zoom)
         cracks = tuple(crack.scaled(1 / zoom) for crack in cracks)
-    image, steps = camera.photograph(camera_rng, scene, 0.75 if canvas.material == "asphalt" else 0.4)
+    crisp = 0.75 if canvas.material == "asphalt" else 0.4
+    # Walls are photographed in better light than roads.
+    image, steps = camera.photograph(camera_rng, scene, crisp, 0.33 if canvas.material == "brick" else 0.25)
     smooth = np.asarray(Image.fromarray(image).filter(ImageFilter.BoxBlur(1)))
     seen = tuple(crack for crack in cracks if visible(crack, smooth))
     mask = draw_mask(seen, size_hw, options.cracks.label_margin_px if options.cracks else 0.0)

@@ -65,14 +65,14 @@ class _Line:
 _PATH_ODDS: Mapping[Material, Mapping[str, float]] = {
     "asphalt": {"long": 5, "tree": 4, "net": 4, "crossing": 2, "echelon": 1.5, "short": 1},
     "concrete": {"long": 5, "tree": 4, "net": 2, "crossing": 1.5, "echelon": 1, "short": 2},
-    "brick": {"stair": 6, "long": 4, "short": 0.5, "tree": 1},
+    "brick": {"stair": 5, "long": 5.5, "short": 0.5, "tree": 1},
     "plaster": {"long": 4, "tree": 4, "net": 2.5, "short": 2, "crossing": 1},
     "painted-steel": {"long": 4, "short": 4, "tree": 2, "net": 1},
 }
 _FILL_ODDS: Mapping[Material, Mapping[str, float]] = {
-    "asphalt": {"void": 4.5, "hairline": 2, "sand": 2, "dust": 3.5, "dirt": 1, "moss": 1.2},
+    "asphalt": {"void": 4.5, "hairline": 2, "sand": 2, "dust": 4, "dirt": 1, "moss": 1.2},
     "concrete": {"void": 5, "hairline": 4, "sand": 0.4, "dust": 0.5, "dirt": 0.8, "moss": 0.6, "leached": 1},
-    "brick": {"void": 8, "hairline": 1.2, "dirt": 0.6, "moss": 0.4, "leached": 0.4},
+    "brick": {"void": 9, "hairline": 1, "dirt": 0.4, "moss": 0.4, "leached": 0.4},
     "plaster": {"void": 4, "hairline": 4, "dirt": 0.8, "leached": 0.3},
     "painted-steel": {"void": 4, "hairline": 4, "dirt": 0.6},
 }
@@ -147,7 +147,7 @@ def _base_width(rng: np.random.Generator, canvas: Canvas, style: str, options: C
         base = float(rng.lognormal(np.log(median[canvas.material]), 0.6))
     if style == "net":
         base = min(base, 6.0)
-    return float(np.clip(base, options.width_px[0] * 1.1, options.width_px[1] * 0.7))
+    return float(np.clip(base, options.width_px[0] * 1.1, options.width_px[1] * 0.85))
 
 
 def _dress(

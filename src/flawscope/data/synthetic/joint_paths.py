@@ -53,9 +53,9 @@ def stair_path(rng: np.random.Generator, canvas: Canvas) -> PointsXY | None:
     joints = _Joints(canvas)
     if not joints.lines:
         return None
-    drift = rng.choice([-1.0, 1.0], 2) * rng.uniform(0.3, 1.0, 2)
+    drift = rng.choice([-1.0, 1.0], 2) * rng.uniform((0.1, 0.6), (0.8, 1.0))
     start = _start(rng, joints, canvas.size_hw)
-    cut = float(rng.choice([0.0, 0.15, 0.5]))
+    cut = float(rng.choice([0.0, 0.3, 0.6, 0.85]))
     ahead = _walk(rng, joints, start, drift, cut)
     if rng.random() < 0.7:
         back = _walk(rng, joints, start, -drift, cut)
@@ -113,7 +113,7 @@ def _next_corner(
     ahead = [m for m in joints.meets[line] if (m[0] > at if forward else m[0] < at)]
     ahead.sort(key=lambda m: m[0], reverse=not forward)
     for meet in ahead:
-        if rng.random() < 0.65 or meet[0] in (0, len(points) - 1):
+        if rng.random() < 0.85 or meet[0] in (0, len(points) - 1):
             passed = points[at : meet[0] + 1] if forward else points[meet[0] : at + 1][::-1]
             return list(passed), (meet[1], meet[2])
     end = len(points) - 1 if forward else 0

@@ -92,14 +92,21 @@ def _kinked(rng: np.random.Generator, line: PointsXY, grain_px: float) -> Points
     return corners
 
 
-def crossing_guide(rng: np.random.Generator, size_hw: tuple[int, int], margin_px: float = 20.0) -> PointsXY:
-    """A straight guide across the whole picture, through a random point at a random angle."""
+def crossing_guide(
+    rng: np.random.Generator, size_hw: tuple[int, int], margin_px: float = 20.0, upright: float = 0.0
+) -> PointsXY:
+    """A straight guide across the whole picture, through a random point at a random angle.
+
+    ``upright``: share of guides that run nearly top to bottom.
+    """
     height, width = size_hw
     centre = np.array([rng.uniform(0.1, 0.9) * width, rng.uniform(0.1, 0.9) * height])
     angle = rng.uniform(0, np.pi)
     if rng.random() < 0.4:
         # Roads and walls crack along and across their axis more than at other angles.
         angle = rng.normal(rng.integers(0, 2) * np.pi / 2, 0.2)
+    if upright > 0 and rng.random() < upright:
+        angle = rng.normal(np.pi / 2, 0.3)
     direction = np.array([np.cos(angle), np.sin(angle)])
     reach = [np.inf, np.inf]
     for i, sign in enumerate((-1.0, 1.0)):
@@ -113,7 +120,8 @@ def crossing_guide(rng: np.random.Generator, size_hw: tuple[int, int], margin_px
 
 def long_line(rng: np.random.Generator, canvas: Canvas, roughness: Roughness, step_px: float) -> list[Branch]:
     """One meandering line across the picture; sometimes it ends inside."""
-    guide = crossing_guide(rng, canvas.size_hw)
+    # Walls part along the bricks: most of their cracks go up, few lie level like joints and their shadows.
+    guide = crossing_guide(rng, canvas.size_hw, upright=0.75 if canvas.material == "brick" else 0.0)
     tips = [False, False]
     for end in (0, 1):
         if rng.random() < 0.25:

@@ -26,7 +26,7 @@ def asphalt(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     """Asphalt from fine (2 px stones) to coarse (10 px), flat or harsh."""
     grain_px = log_uniform(rng, 1.6, 4.0) if chance(rng, 0.6) else log_uniform(rng, 3.0, 9.0)
     stretch = float(rng.uniform(1.0, 1.5)) if chance(rng, 0.4) else 1.0
-    contrast = float(rng.beta(2.0, 1.8))
+    contrast = float(rng.beta(2.3, 1.7))
     stones = noise.cells(rng, size_hw, grain_px, stretch)
     chips = noise.cells(rng, size_hw, max(1.8, grain_px * rng.uniform(0.4, 0.65)), stretch)
     fine = noise.field("soft", rng, size_hw, 1.0)
