@@ -158,3 +158,10 @@ def test_unknown_kinds_are_refused_with_the_kinds_there_are() -> None:
         kind_named("granite")
     with pytest.raises(UsageError, match="Did you mean 'concrete'"):
         synthesize("concret", 0, (64, 64))
+
+
+def test_visible_sees_a_line_that_is_dark_here_and_pale_there() -> None:
+    image = np.full((64, 256, 3), 115, np.uint8)
+    image[29:32, :128], image[29:32, 128:] = 60, 170
+    points = np.column_stack([np.arange(2.0, 254.0), np.full(252, 30.0)])
+    assert visible(CrackTruth(points, np.full(252, 3.0)), image)
