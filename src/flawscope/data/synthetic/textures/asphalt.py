@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from flawscope.data.synthetic import noise
-from flawscope.data.synthetic.canvas import Canvas
+from flawscope.data.synthetic.canvas import Canvas, Float32Array
 from flawscope.data.synthetic.noise import chance, log_uniform
 from flawscope.data.synthetic.textures import colours
 
@@ -76,10 +76,10 @@ def asphalt(rng: np.random.Generator, size_hw: tuple[int, int]) -> Canvas:
     return Canvas(rgb, height.astype(np.float32), "asphalt", grain_px=grain_px, notes=notes)
 
 
-def _bare_stones(rng: np.random.Generator, value: np.ndarray, fine: np.ndarray) -> np.ndarray:
+def _bare_stones(rng: np.random.Generator, value: Float32Array, fine: Float32Array) -> Float32Array:
     """Worn asphalt: a duller matrix from which scattered pale (some dark) stones of many sizes look out."""
     size_hw = (value.shape[0], value.shape[1])
-    value = 1 + (value - 1) * float(rng.uniform(0.35, 0.9))
+    value = np.float32(1) + (value - np.float32(1)) * np.float32(rng.uniform(0.35, 0.9))
     for _ in range(int(rng.integers(1, 3))):
         stones = noise.cells(rng, size_hw, log_uniform(rng, 3.0, 9.0))
         size = float(rng.uniform(0.45, 0.75))
