@@ -128,6 +128,38 @@ class Chosen(Strict):
     data: str = ""
 
 
+class Promise(Strict):
+    """How much of a class will be missed at most, and all that this holds for (``threshold --method risk``).
+
+    Change any of it and the promise is void; see :mod:`flawscope.inspection.promises`.
+    """
+
+    risk: Literal["pixels", "cracks", "images"]
+    level: float = Field(gt=0.0, lt=1.0, description="Largest share that is missed.")
+    confidence: float | None = Field(
+        default=None, gt=0.0, lt=1.0, description="None: in expectation over units to come."
+    )
+    method: str
+    unit: str = Field(description="What is drawn as a whole: a group, such as a photograph or a part.")
+    units: int = Field(ge=1, description="Units with the class that it was found on.")
+    data: str = Field(description="Data set and part of them, used for nothing else.")
+    threshold: float = Field(ge=0.0, le=1.0)
+    min_area_px: int = Field(ge=0)
+    presence_px: int = Field(ge=0)
+    file: str = Field(description="The stage's file that was run.")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    runtime: str
+    input: InputSpec
+    flip_tta: bool = False
+    scales: tuple[float, ...] | Literal["native", "auto"] = "native"
+
+    @property
+    def words(self) -> str:
+        """The promise in a line."""
+        how = "in expectation" if self.confidence is None else f"with confidence {self.confidence:g}"
+        return f"at most {self.level:g} of {self.risk} missed, {how}"
+
+
 class Manifest(Strict):
     """The whole of ``manifest.json``."""
 
@@ -140,6 +172,8 @@ class Manifest(Strict):
     thresholds: dict[str, Chosen] = Field(default_factory=dict)
     min_area_px: dict[str, Chosen] = Field(default_factory=dict)
     presence_px: dict[str, Chosen] = Field(default_factory=dict)
+    promises: dict[str, Promise] = Field(default_factory=dict)
+    """Class name -> what its threshold promises about misses."""
     multi_label: bool = False
     """Classes may overlap (severstal-like stacks); false when the most probable class wins."""
     working_scales: tuple[Annotated[float, Field(gt=0.0, le=8.0)], ...] = (1.0,)
@@ -175,7 +209,7 @@ class Manifest(Strict):
             raise ValueError("class names and ids must be unique")
         if self.task == "segmentation" and 0 in ids:
             raise ValueError("segmentation classes start at 1 (0 is background)")
-        for key in ("thresholds", "min_area_px", "presence_px"):
+        for key in ("thresholds", "min_area_px", "presence_px", "promises"):
             unknown = sorted(set(getattr(self, key)) - set(names))
             if unknown:
                 raise ValueError(f"{key} names unknown classes: {', '.join(unknown)}")

@@ -72,6 +72,7 @@ def inspect(
     from flawscope.inspection.inspector import Inspector, as_scale
     from flawscope.inspection.options import PredictOptions, parse_working_scale
     from flawscope.inspection.outputs import DEFAULT_FORMATS
+    from flawscope.inspection.promises import void_notes
     from flawscope.inspection.run import RunSettings, inspect_folder
 
     options = PredictOptions(flip_tta=tta, scales=parse_working_scale(working_scale), fusion=fusion)  # type: ignore[arg-type]
@@ -96,6 +97,8 @@ def inspect(
         min_area_px={name: _whole("--min-area", value) for name, value in areas.items()},
         threads=threads,
     )
+    for note in void_notes(inspector):
+        typer.echo(f"note: {note}", err=True)
     with progress_display() as progress:
         result = inspect_folder(inspector, settings, progress)
     tell(result, as_json)

@@ -10,6 +10,7 @@ from typing import Any
 
 import flawscope
 from flawscope.inspection.inspector import Inspector
+from flawscope.inspection.promises import promise_records
 from flawscope.types import Inspection, Scale
 
 _PACKAGES = ("numpy", "scipy", "scikit-image", "pillow", "onnxruntime", "openvino", "torch")
@@ -51,6 +52,7 @@ class RunRecord:
                 }
                 for bundle in self.inspector.bundles
             ],
+            "promises": promise_records(self.inspector),
             "scale": None
             if not scales
             else {

@@ -15,7 +15,7 @@ import numpy as np
 
 from flawscope.bundle import Bundle
 from flawscope.errors import BundleError, MissingExtraError, UsageError
-from flawscope.manifest import StageSpec
+from flawscope.manifest import FileRole, StageSpec
 from flawscope.types import FloatArray
 
 
@@ -139,16 +139,24 @@ def make_runtime(
     return RUNTIMES[wanted](bundle, stage or bundle.stage(), threads)
 
 
+FILE_ROLES: dict[str, tuple[FileRole, ...]] = {
+    "onnx": ("onnx", "onnx_int8"),
+    "openvino": ("openvino", "onnx"),
+    "torch": ("weights",),
+}
+"""Files that a runtime takes, the best first."""
+
+
 def _onnx(bundle: Bundle, stage: StageSpec, threads: int | None) -> Runtime:
-    return OnnxRuntime(_file(bundle, stage, "onnx", ("onnx", "onnx_int8")), threads)
+    return OnnxRuntime(_file(bundle, stage, "onnx"), threads)
 
 
 def _openvino(bundle: Bundle, stage: StageSpec, threads: int | None) -> Runtime:
-    return OpenVinoRuntime(_file(bundle, stage, "openvino", ("openvino", "onnx")), threads)
+    return OpenVinoRuntime(_file(bundle, stage, "openvino"), threads)
 
 
 def _torch(bundle: Bundle, stage: StageSpec, threads: int | None) -> Runtime:
-    path = _file(bundle, stage, "torch", ("weights",))
+    path = _file(bundle, stage, "torch")
     torch = _import_torch()
     if not stage.network.name:
         raise BundleError(f"The bundle {bundle.source} does not say which network it is; use --runtime onnx.")
@@ -174,7 +182,8 @@ def _torch(bundle: Bundle, stage: StageSpec, threads: int | None) -> Runtime:
 RUNTIMES.update({"onnx": _onnx, "openvino": _openvino, "torch": _torch})
 
 
-def _file(bundle: Bundle, stage: StageSpec, runtime: str, roles: tuple[Any, ...]) -> Path:
+def _file(bundle: Bundle, stage: StageSpec, runtime: str) -> Path:
+    roles = FILE_ROLES[runtime]
     for role in roles:
         path = bundle.file(stage, role)
         if path is not None:
