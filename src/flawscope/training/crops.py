@@ -120,6 +120,10 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         target = mask if mask.ndim == 2 else np.moveaxis(mask, -1, 0).astype(np.uint8)
         return torch.from_numpy(preprocess(image, self.spec)), torch.from_numpy(np.ascontiguousarray(target))
 
+    def picture_of(self, epoch: int, item: int) -> int:
+        """Number of the picture in the store that item ``item`` of an epoch shows."""
+        return self._picture_of(epoch, item)[0]
+
     def _picture_of(self, epoch: int, item: int) -> tuple[int, int]:
         """Number of the picture, and which of its masks (0 = as drawn) where each has its turn."""
         if not self.plan.balance_sources:

@@ -21,7 +21,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from flawscope.errors import TrainingError
 from flawscope.images.atomic import write_text_atomic
@@ -29,6 +28,7 @@ from flawscope.training.budget import Clock
 from flawscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_weights
 from flawscope.training.config import TrainConfig
 from flawscope.training.crops import CropDataset, Step, deal_for
+from flawscope.training.loader import loader_of_steps
 from flawscope.training.progress import Reporter, clock
 from flawscope.training.session import Session, to_device
 from flawscope.training.validate import Validator, to_target
@@ -103,7 +103,7 @@ def _run_epoch(job: Job, progress: Progress, interrupted: threading.Event) -> No
         # Dropout of an epoch follows from its number, and differs between processes.
         seeds = np.random.SeedSequence([train.seed, progress.epoch, accelerator.process_index])
         torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
-    batches = iter(make_loader(job.crops, steps, job.workers, job.session.device))
+    batches = iter(loader_of_steps(job.crops, steps, job.workers, job.session.device))
     pending: list[Tensor] = []
     job.session.wrapped.train()
     for step in steps:
@@ -122,27 +122,6 @@ def _run_epoch(job: Job, progress: Progress, interrupted: threading.Event) -> No
         if progress.stopped or _agree(job.session, interrupted.is_set()):
             _take_losses(job, progress, pending)
             return
-
-
-def make_loader(
-    crops: CropDataset, steps: Sequence[Step], workers: int, device: torch.device
-) -> DataLoader[Any]:
-    """Return a loader of the batches of ``steps``, in order."""
-    keys = [list(part) for step in steps for part in step.micro]
-    # The loader draws a number when it starts; from torch's global state it would shift every later draw.
-    return DataLoader(
-        crops,
-        batch_sampler=keys,
-        num_workers=min(workers, len(keys)),
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator(),
-        worker_init_fn=_quiet_worker,
-    )
-
-
-def _quiet_worker(_number: int) -> None:
-    """Leave Ctrl-C to the loop: a worker that dies of it would tear the step."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def take_step(

@@ -73,6 +73,16 @@ def sample_source(sample: Sample, spec: InputSpec | None = None) -> Source:
     return Source(sample.name, partial(_load_sample, sample, spec), sample.source)
 
 
+def image_source(sample: Sample, spec: InputSpec | None = None) -> Source:
+    """Return the source of an image without a mask, as ``sample_source``; its mask is empty."""
+    return Source(sample.name, partial(_load_image, sample, spec), sample.source)
+
+
+def _load_image(sample: Sample, spec: InputSpec | None) -> tuple[RgbImage, Mask]:
+    image = sample.image() if spec is None else resize_for(sample.image(), spec)
+    return image, np.zeros(image.shape[:2], np.uint8)
+
+
 def _load_sample(sample: Sample, spec: InputSpec | None) -> tuple[RgbImage, Mask]:
     image, mask = sample.image(), sample.mask
     if mask is None:

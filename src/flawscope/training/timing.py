@@ -13,7 +13,8 @@ from flawscope.errors import TrainingError
 from flawscope.training.budget import Clock, Costs, Fit, fit_steps
 from flawscope.training.config import TrainConfig
 from flawscope.training.crops import CropDataset, deal_for
-from flawscope.training.loop import make_loader, take_step
+from flawscope.training.loader import loader_of_steps
+from flawscope.training.loop import take_step
 from flawscope.training.session import Session
 from flawscope.training.validate import Validator
 from flawscope.types import ClassInfo
@@ -77,7 +78,7 @@ def _time_steps(
     steps = deal_for(train, crops.order(0), accelerator.num_processes, accelerator.process_index)
     steps = steps[: _WARM_UP + _MOST]
     full = [step for step in steps if len(step.micro) == len(steps[0].micro)]
-    batches = iter(make_loader(crops, full, workers, session.device))
+    batches = iter(loader_of_steps(crops, full, workers, session.device))
     session.wrapped.train()
     session.set_rate(0)
     budget_s = 60 * (clock.minutes or 1.0)
