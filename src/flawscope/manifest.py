@@ -45,7 +45,10 @@ class ClassSpec(Strict):
 class InputSpec(Strict):
     """How a photograph becomes the network's input, and how its answer becomes probabilities."""
 
-    mode: Literal["tile", "resize"] = "tile"
+    mode: Literal["tile", "resize"] = Field(
+        default="tile",
+        description="tile: overlapping tiles of the photograph as it is; resize: all of it, resized.",
+    )
     size_px: int = Field(default=512, ge=1, le=16384, description="Edge of a tile, halo included.")
     stride_multiple: int = Field(
         default=32, ge=1, le=1024, description="Input height and width are multiples of this."
@@ -58,10 +61,15 @@ class InputSpec(Strict):
     )
     size_hw: tuple[int, int] | None = Field(default=None, description="mode resize: the network's input.")
     factor: float | None = Field(default=None, gt=0.0, le=8.0, description="mode resize: share of the size.")
-    channels: Literal["rgb", "grey", "grey3"] = "rgb"
+    channels: Literal["rgb", "grey", "grey3"] = Field(
+        default="rgb", description="rgb; grey: one channel of luma; grey3: that channel three times."
+    )
     mean: tuple[float, ...] = Field(default=(0.5, 0.5, 0.5), description="Per channel, on values 0..1.")
     std: tuple[float, ...] = Field(default=(0.25, 0.25, 0.25), description="Per channel, on values 0..1.")
-    activation: Literal["sigmoid", "softmax"] = "sigmoid"
+    activation: Literal["sigmoid", "softmax"] = Field(
+        default="sigmoid",
+        description="sigmoid: each class on its own, so they may overlap; softmax: background or one class.",
+    )
 
     @property
     def channel_count(self) -> int:
