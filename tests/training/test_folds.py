@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flawscope.data.open import open_dataset
-from flawscope.data.split_file import load_split
+from flawscope.data.split_file import Split, load_split
 from flawscope.errors import UsageError
 from flawscope.training.folds import train_folds
 from flawscope.training.progress import Silent
@@ -46,6 +46,35 @@ def test_refit_adds_a_bundle_on_top(tmp_path: Path) -> None:
     runs = train_folds(config, dataset, tmp_path / "run", 2, reporter=Silent())
     assert len(runs) == 3 and (tmp_path / "run" / "bundle" / "manifest.json").is_file()
     assert (tmp_path / "run" / "folds.csv").is_file()
+
+
+def test_folds_of_a_split_file_without_a_training_part(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", 8)
+    (root / "images/006.png").write_bytes((root / "images/001.png").read_bytes())
+    dataset = open_dataset(root)
+    names = dataset.names
+    given = Split(parts={"test": names[6:]}, folds=(names[:3], names[3:6]))
+    config = settings(train={"steps": 1, "refit": True})
+    runs = train_folds(config, dataset, tmp_path / "run", 2, split=given, reporter=Silent())
+    whole = load_split(runs[-1].folder / "split.json").parts
+    assert sorted((*whole["train"], *whole["val"])) == list(names[:6])
+    assert whole["test"] == names[6:]
+
+
+def test_copies_stay_in_one_fold_and_are_told(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "set", 8)
+    (root / "images/006.png").write_bytes((root / "images/001.png").read_bytes())
+    said: list[str] = []
+
+    class Listener(Silent):
+        def say(self, text: str) -> None:
+            said.append(text)
+
+    config = settings(train={"steps": 1})
+    train_folds(config, open_dataset(root), tmp_path / "run", 2, reporter=Listener())
+    folds = load_split(tmp_path / "run" / "split.json").folds
+    assert sum({"001", "006"} <= set(fold) for fold in folds) == 1
+    assert any("tied 2 images that show 1 photograph" in text for text in said)
 
 
 @pytest.mark.parametrize("folds", [0, 1])

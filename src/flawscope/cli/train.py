@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -58,6 +57,7 @@ def train(
     except ImportError as error:
         raise MissingExtraError("`flawscope train`", "train") from error
 
+    from flawscope.data.description import parse_mask_values
     from flawscope.data.open import open_dataset
     from flawscope.data.split_file import load_split
     from flawscope.training.allocator import keep_freed_memory
@@ -70,7 +70,7 @@ def train(
     config = load_config(recipe, sets or ())
     dataset = None
     if data is not None:
-        dataset = open_dataset(data, layout, _pairs(mask_value or ()))
+        dataset = open_dataset(data, layout, parse_mask_values(mask_value or ()), skip_bad)
     reporter = _reporter(config.train.log_every)
     options = {
         "split": load_split(split) if split else None,
@@ -87,18 +87,6 @@ def train(
             _tell(run, as_json)
         return
     _tell(train_one(config, dataset, out, **options), as_json)
-
-
-def _pairs(given: Sequence[str]) -> dict[str, str]:
-    from flawscope.errors import UsageError
-
-    pairs = {}
-    for text in given:
-        value, equals, name = text.rpartition("=")
-        if not equals or not value or not name:
-            raise UsageError(f"--mask-value {text!r} is not of the form V=CLASS, e.g. 255=crack.")
-        pairs[value] = name
-    return pairs
 
 
 def _reporter(log_every: int) -> Any:

@@ -12,10 +12,12 @@ from typing import Any
 from flawscope.data.dataset import Dataset
 from flawscope.data.split import split as make_split
 from flawscope.data.split_file import Split, load_split, write_split
+from flawscope.data.units import find_ties, ties_in_words
 from flawscope.errors import UsageError
 from flawscope.images.atomic import make_folder, write_text_atomic
 from flawscope.training.config import TrainConfig
 from flawscope.training.prepare import fold_splits
+from flawscope.training.progress import Reporter
 from flawscope.training.run import CONFIG, SPLIT, Run, train
 
 TABLE = "folds.csv"
@@ -41,7 +43,7 @@ def train_folds(
     if folds < 2 or dataset is None:
         raise UsageError(f"--folds {folds} needs a data set (--data) and at least 2 folds.")
     root = make_folder(out)
-    cut = _folds_of(config, dataset, root, folds, split, resume)
+    cut = _folds_of(config, dataset, root, folds, split, resume, options.get("reporter"))
     runs = []
     for number, one in enumerate(fold_splits(dataset, cut)):
         folder = root / f"fold-{number}"
@@ -59,21 +61,31 @@ def train_folds(
         )
         write_table(root / TABLE, runs)
     if config.train.refit:
-        whole = cut.model_copy(update={"folds": ()})
+        every = tuple(name for fold in cut.folds for name in fold)
+        whole = cut.model_copy(update={"folds": (), "parts": {"train": every, **cut.parts}})
         resumable = resume and (root / CONFIG).is_file()
         runs.append(train(config, dataset, root, split=whole, minutes=minutes, resume=resumable, **options))
     return runs
 
 
 def _folds_of(
-    config: TrainConfig, dataset: Dataset, root: Path, folds: int, split: Split | None, resume: bool
+    config: TrainConfig,
+    dataset: Dataset,
+    root: Path,
+    folds: int,
+    split: Split | None,
+    resume: bool,
+    reporter: Reporter | None,
 ) -> Split:
     if resume and (root / SPLIT).is_file():
         return load_split(root / SPLIT)
     chosen = split or dataset.default_split
     if chosen is None or len(chosen.folds) != folds:
         names = chosen.part("train") if chosen and "train" in chosen.parts else dataset.names
-        cut = make_split(dataset.subset(names), test=0, val=0, folds=folds, seed=config.train.seed)
+        ties = find_ties(dataset.subset(names))
+        if ties and reporter is not None:
+            reporter.say(f"note: {ties_in_words(ties)}")
+        cut = make_split(dataset.subset(names), test=0, val=0, folds=folds, seed=config.train.seed, ties=ties)
         kept = chosen or Split(parts={"train": names})
         chosen = kept.model_copy(update={"folds": cut.folds})
     write_split(root / SPLIT, chosen)
