@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from flawscope.errors import DataError
+from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.component_curve import component_curve
 from flawscope.evaluation.connectivity import (
     ConnectivitySearch,
@@ -56,11 +56,11 @@ def bridge(weak: float) -> np.ndarray:
 
 def test_the_threshold_stays_below_the_weakest_link() -> None:
     plane = bridge(0.73)
-    found, rises = search_image(component_curve(plane), 0.01, 0.97)
-    assert rises and 0.62 < found <= 0.73
+    found, ended = search_image(component_curve(plane), 0.01, 0.97)
+    assert ended == 7 and 0.62 < found <= 0.73
     assert int(component_curve(plane).count(found)) == 1
-    whole, rises = search_image(component_curve(bridge(0.97)), 0.01, 0.97)
-    assert not rises and whole == pytest.approx(0.97)
+    whole, ended = search_image(component_curve(bridge(0.97)), 0.01, 0.97)
+    assert ended is None and whole == pytest.approx(0.97)
 
 
 def choose(planes: list[np.ndarray], truth: np.ndarray | None = None):
@@ -98,6 +98,20 @@ def test_clean_and_silent_images_have_no_say_and_ignored_pixels_neither() -> Non
     search.add("ignored", [plane], [truth])
     (choice,) = search.choose()
     assert choice.images[0].components == 1
+
+
+def test_faint_specks_end_the_search_at_once_unless_it_begins_at_half() -> None:
+    plane = bridge(0.8)
+    plane[2:18:4, 2:38:4] = np.maximum(plane[2:18:4, 2:38:4], 0.3)
+    truth = (plane > 0.5).astype(np.uint8)
+    for begin, low, high in (("lowest", 0.0, 0.15), ("half", 0.7, 0.8)):
+        search = ConnectivitySearch(["crack"], begin=begin)  # type: ignore[arg-type]
+        search.add("specks", [plane], [truth])
+        (choice,) = search.choose()
+        assert low <= choice.images[0].threshold <= high
+        assert choice.at_once == (begin == "lowest")
+    with pytest.raises(UsageError, match="lowest or half"):
+        ConnectivitySearch(["crack"], begin="top")  # type: ignore[arg-type]
 
 
 def test_real_looking_scenes_end_with_as_many_components_as_they_began_with() -> None:

@@ -116,8 +116,8 @@ def test_choosing_names_bad_images_and_writes_files(tmp_path) -> None:
 
 
 def test_unknown_methods_and_measures_are_refused() -> None:
-    with pytest.raises(UsageError, match="connectivity"):
-        choose_threshold(Dark(), dataset(2), method="connectivity")
+    with pytest.raises(UsageError, match="connectivity, risk"):
+        choose_threshold(Dark(), dataset(2), method="otsu")
     with pytest.raises(UsageError, match="iou"):
         choose_threshold(Dark(), dataset(2), measure="iou")  # type: ignore[arg-type]
 

@@ -10,21 +10,54 @@ import typer
 
 if TYPE_CHECKING:
     from flawscope.evaluation.chooser import Measure
-    from flawscope.evaluation.thresholds import ThresholdReport
+    from flawscope.evaluation.component_curve import Neighbours
+    from flawscope.evaluation.report import Report
 
 
 def threshold(
     model: Annotated[Path, typer.Argument(help="Bundle, .flawscope file, or run folder with a bundle.")],
     dataset: Annotated[Path, typer.Argument(help="Root folder of the data set.")],
-    method: Annotated[str, typer.Option("--method", help="How to choose: f1.")] = "f1",
+    method: Annotated[
+        str,
+        typer.Option(
+            "--method",
+            help="How to choose: f1; connectivity (as high as cracks bear without falling apart); "
+            "risk (a promise about misses).",
+        ),
+    ] = "f1",
     measure: Annotated[
         str,
         typer.Option("--measure", help="What method f1 makes large: f1 (strict), f1_tol2, or their mean."),
     ] = "mean",
+    neighbours: Annotated[
+        int, typer.Option("--neighbours", help="Method connectivity: 8 joins pixels at corners too, or 4.")
+    ] = 8,
+    begin: Annotated[
+        str,
+        typer.Option(
+            "--begin", help="Method connectivity: search from each image's lowest probability, or from half."
+        ),
+    ] = "lowest",
+    risk: Annotated[
+        str, typer.Option("--risk", help="Method risk: what may be missed: pixels, cracks or images.")
+    ] = "pixels",
+    level: Annotated[
+        float, typer.Option("--level", help="Method risk: largest share that is missed, e.g. 0.1.")
+    ] = 0.1,
+    confidence: Annotated[
+        float | None,
+        typer.Option("--confidence", help="Method risk: e.g. 0.9; without it the level holds on average."),
+    ] = None,
+    bound: Annotated[
+        str, typer.Option("--bound", help="With --confidence: wsr (betting) or hb (Hoeffding, Bentkus).")
+    ] = "wsr",
     split: Annotated[
         Path | None, typer.Option("--split", help="split.json; default: the run's, else the data set's own.")
     ] = None,
-    part: Annotated[str, typer.Option("--part", help="Part of the split to choose on, or all.")] = "val",
+    part: Annotated[
+        str | None,
+        typer.Option("--part", help="Part of the split, or all; default: val, for method risk calibration."),
+    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="Write the choice into the bundle; else it is only shown.")
     ] = False,
@@ -55,14 +88,15 @@ def threshold(
 ) -> int:
     """Choose a model's thresholds and minimum areas on labelled images, and show the curve.
 
-    The images should be none that the model is tested on. With --write the bundle is rewritten where it lies;
-    the network in it does not change.
+    The images should be none that the model is tested on; for method risk also none that it was trained or
+    selected on. With --write the bundle is rewritten where it lies; the network in it does not change.
     """
     from flawscope.bundle import Bundle
     from flawscope.cli._evaluating import ProgressLines, evaluate_options, open_split
     from flawscope.data.description import parse_mask_values
     from flawscope.data.open import open_dataset
     from flawscope.errors import UsageError
+    from flawscope.evaluation.risk import RiskOptions
     from flawscope.evaluation.runs import find_models, split_for
     from flawscope.evaluation.thresholds import choose_threshold
 
@@ -72,7 +106,8 @@ def threshold(
         raise UsageError(f"{model} is a run of folds.\nExpected one bundle: name {model}/fold-0/bundle, ...")
     data = open_dataset(dataset, layout, parse_mask_values(mask_value or ()), skip_bad)
     bundle = Bundle.load(models.bundle)
-    chosen, _ = split_for(models, data, open_split(split, data), part)
+    wanted = part or ("calibration" if method == "risk" else "val")
+    chosen, _ = split_for(models, data, open_split(split, data), wanted)
     report = choose_threshold(
         bundle,
         data,
@@ -80,6 +115,10 @@ def threshold(
         part,
         method,
         measure=cast("Measure", measure),
+        neighbours=cast("Neighbours", neighbours),
+        begin=cast("Any", begin),
+        risk=RiskOptions(level, confidence, cast("Any", risk), cast("Any", bound)),
+        run_split=models.split,
         options=options,
         progress=ProgressLines(),
     )
@@ -97,25 +136,6 @@ def threshold(
     return 1 if report.failed else 0
 
 
-def _text(report: ThresholdReport, bundle: Path, written: bool) -> str:
-    lines = [f"{report.images} images, {report.data}"]
-    for choice in report.choices:
-        lines += [
-            f"{choice.class_name}: threshold {choice.threshold:g}, minimum area {choice.min_area_px} px, "
-            f"{choice.measure} {choice.score:.4f}",
-            *_curve(choice.curves, choice.threshold),
-        ]
+def _text(report: Report, bundle: Path, written: bool) -> str:
     end = f"Written into {bundle}" if written else "Nothing was changed; --write puts this into the bundle."
-    return "\n".join([*lines, end])
-
-
-def _curve(curves: dict[str, Any], chosen: float) -> list[str]:
-    """The curve as bars of text, at every twentieth and at the choice."""
-    f1, f1_tol2 = curves["f1"], curves["f1_tol2"]
-    at = sorted({*range(5, 100, 5), round(chosen * 100)})
-    lines = ["  threshold  f1      f1_tol2"]
-    for k in at:
-        mark = "  <- chosen" if k == round(chosen * 100) else ""
-        bar = "#" * round(40 * float(f1_tol2[k - 1]))
-        lines.append(f"  {k / 100:<9.2f}  {float(f1[k - 1]):.4f}  {float(f1_tol2[k - 1]):.4f}  {bar}{mark}")
-    return lines
+    return "\n".join([f"{report.images} images, {report.data}", *report.lines(), end])

@@ -10,22 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from flawscope.errors import DataError
+from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.component_curve import ComponentCurve, Neighbours, component_curve
 from flawscope.types import IGNORE_INDEX
 
 Values = npt.NDArray[np.float64]
 
+Begin = Literal["lowest", "half"]
+
 BINS = 10
 FIRST_THRESHOLD = 0.5
 """Where the argmax of two classes cuts."""
 
-_HIGH = 0.899
+HIGH = 0.899
 """Figures 7a and 7b of the paper show the images above this threshold."""
 
 
@@ -39,6 +41,8 @@ class ImageSearch:
     """Components of the first mask, at 0.5."""
     components_after: int
     """Components at the threshold."""
+    at_once: bool
+    """Whether the first bin of all ended the search: faint specks outnumber the first components."""
     rises: bool
     """Whether there ever were more components than at first; if not, the threshold is the last one tried."""
 
@@ -64,7 +68,12 @@ class ConnectivityChoice:
     @property
     def above_high(self) -> int:
         """Images whose threshold lies above .899 (figures 7a and 7b)."""
-        return int((self.values > _HIGH).sum())
+        return int((self.values > HIGH).sum())
+
+    @property
+    def at_once(self) -> int:
+        """Images in which the first bin ended the search."""
+        return sum(one.at_once for one in self.images)
 
     @property
     def name(self) -> str:
@@ -73,8 +82,8 @@ class ConnectivityChoice:
 
     def to_dict(self) -> dict[str, Any]:
         """The choice, figure 7's histograms and the search of every image."""
-        high = self.values[self.values > _HIGH]
-        counts, edges = np.histogram(high, BINS, (_HIGH, max(1.0, _HIGH)))
+        high = self.values[self.values > HIGH]
+        counts, edges = np.histogram(high, BINS, (HIGH, max(1.0, HIGH)))
         return {
             "threshold": self.threshold,
             "neighbours": self.neighbours,
@@ -107,8 +116,8 @@ def threshold_name(threshold: float) -> str:
     return f"{100 * threshold:.4g}"
 
 
-def search_image(curve: ComponentCurve, low: float, high: float) -> tuple[float, bool]:
-    """Return the threshold of one image and whether the number of components ever rose above the first.
+def search_image(curve: ComponentCurve, low: float, high: float) -> tuple[float, int | None]:
+    """Return the threshold of one image and the bin that ended the search; None where no bin did.
 
     ``low`` and ``high`` are its smallest and largest probability. Where no threshold of the divided bin has
     as many components as the first mask, the bin's lower end is taken.
@@ -117,16 +126,22 @@ def search_image(curve: ComponentCurve, low: float, high: float) -> tuple[float,
     edges = np.linspace(low, high, BINS + 1)
     more = np.flatnonzero(curve.count(edges[1:]) > first)
     if not len(more):
-        return float(edges[-1]), False
+        return float(edges[-1]), None
     finer = np.linspace(edges[more[0]], edges[more[0] + 1], BINS + 1)
     same = np.flatnonzero(curve.count(finer) == first)
-    return float(finer[same[-1]] if len(same) else finer[0]), True
+    return float(finer[same[-1]] if len(same) else finer[0]), int(more[0])
 
 
 class ConnectivitySearch:
     """Takes images one by one, then chooses. Keeps one number an image and class."""
 
-    def __init__(self, class_names: Sequence[str], neighbours: Neighbours = 8) -> None:
+    def __init__(
+        self, class_names: Sequence[str], neighbours: Neighbours = 8, begin: Begin = "lowest"
+    ) -> None:
+        """``begin``: at each image's smallest probability, as the paper; or at 0.5, above faint specks."""
+        if begin not in get_args(Begin):
+            raise UsageError(f"The search begins at lowest or half; found {begin!r}.")
+        self._begin = begin
         self._names = tuple(class_names)
         self._neighbours: Neighbours = neighbours
         self._found: list[list[ImageSearch]] = [[] for _ in self._names]
@@ -156,9 +171,11 @@ class ConnectivitySearch:
                 self.silent[k] += 1
                 continue
             curve = component_curve(seen, self._neighbours)
-            threshold, rises = search_image(curve, low, high)
+            if self._begin == "half":
+                low = FIRST_THRESHOLD
+            threshold, ended = search_image(curve, low, high)
             first, after = int(curve.count(FIRST_THRESHOLD)), int(curve.count(threshold))
-            self._found[k].append(ImageSearch(name, threshold, first, after, rises))
+            self._found[k].append(ImageSearch(name, threshold, first, after, ended == 0, ended is not None))
         self.images += 1
 
     @property

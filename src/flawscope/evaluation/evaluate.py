@@ -24,6 +24,7 @@ from flawscope.evaluation.segmentation import Figure, ImageRow, image_f1_tol2, s
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.preprocess import network_size_hw, resize_image
+from flawscope.inspection.promises import void_notes
 from flawscope.types import IGNORE_INDEX, ClassInfo, Mask, Prediction, RgbImage, Sample
 
 __all__ = ["EvaluateOptions", "Metrics", "Predictor", "evaluate"]
@@ -119,6 +120,8 @@ def evaluate(
         raise _nothing(dataset, part, failed, unlabelled)
     if unlabelled:
         notes.append(f"{len(unlabelled)} images without a mask were passed over, e.g. {unlabelled[0]}")
+    if isinstance(predictor, Inspector):
+        notes += void_notes(predictor)
     summary = summarise(rows, match.names, draws=options.draws, seed=options.seed)
     return Metrics(
         task="segmentation",

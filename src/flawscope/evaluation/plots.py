@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flawscope.evaluation.connectivity import HIGH, ConnectivityChoice
 from flawscope.evaluation.counts import THRESHOLDS
 from flawscope.evaluation.curves import pooled_curves
 from flawscope.evaluation.segmentation import ImageRow
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
 
     from flawscope.evaluation.chooser import ThresholdChoice
+    from flawscope.evaluation.risk import RiskChoice
 
 
 def draw_precision_recall(path: Path, rows: Sequence[ImageRow], names: Sequence[str]) -> None:
@@ -62,6 +64,40 @@ def draw_thresholds(path: Path, choices: Sequence[ThresholdChoice]) -> None:
         right.set(
             xlabel="minimum area, px", ylabel=choice.measure, title=f"minimum area {choice.min_area_px} px"
         )
+    _save(plot, path)
+
+
+def draw_connectivity(path: Path, choices: Sequence[ConnectivityChoice]) -> None:
+    """Draw a histogram of the thresholds of all images, and of those above .899 (CoreDeep, figure 7)."""
+    plot, axes = _plot(2 * len(choices), 2)
+    for k, choice in enumerate(choices):
+        left, right = axes[2 * k], axes[2 * k + 1]
+        left.hist(choice.values, bins=list(choice.edges), color="C0", edgecolor="white")
+        left.axvline(choice.threshold, color="k", lw=1, ls=":")
+        left.set(
+            xlabel="threshold of an image", ylabel="images",
+            title=f"{choice.class_name}: {len(choice.images)} images, threshold {choice.threshold:g}",
+        )  # fmt: skip
+        right.hist(choice.values, bins=10, range=(HIGH, 1.0), color="C1", edgecolor="white")
+        right.set(
+            xlabel="threshold of an image", ylabel="images",
+            title=f"{choice.above_high} of them above {HIGH}",
+        )  # fmt: skip
+    _save(plot, path)
+
+
+def draw_risk(path: Path, choices: Sequence[RiskChoice]) -> None:
+    """Draw the mean loss of the units over the threshold, the level and the choice."""
+    plot, axes = _plot(len(choices))
+    for choice, one in zip(choices, axes, strict=True):
+        one.plot(THRESHOLDS, choice.curve, label=f"mean over {choice.units} units")
+        one.axhline(choice.options.level, color="C3", lw=1, label=f"level {choice.options.level:g}")
+        one.axvline(choice.threshold, color="k", lw=1, ls=":", label=f"threshold {choice.threshold:g}")
+        one.set(
+            xlabel="threshold", ylabel=f"share of {choice.options.risk} missed", ylim=(0, 1.02),
+            title=f"{choice.class_name}: {choice.options.words}",
+        )  # fmt: skip
+        one.legend(fontsize=8)
     _save(plot, path)
 
 

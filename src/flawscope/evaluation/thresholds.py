@@ -2,90 +2,119 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from flawscope.bundle import Bundle, Chosen, write_bundle_folder, zip_bundle
+from flawscope.bundle import Chosen
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split
-from flawscope.errors import ImageError, UsageError
+from flawscope.errors import UsageError
 from flawscope.evaluation.chooser import MEASURES, Chooser, Measure, ThresholdChoice
 from flawscope.evaluation.classes import match_classes
-from flawscope.evaluation.evaluate import (
-    EvaluateOptions,
-    ModelLike,
-    Progress,
-    as_predictor,
-    choose_part,
-    compare,
-)
-from flawscope.evaluation.metrics import Failed, json_text
-from flawscope.images.atomic import make_folder, write_text_atomic
+from flawscope.evaluation.component_curve import Neighbours
+from flawscope.evaluation.connectivity import Begin, ConnectivityChoice, ConnectivitySearch
+from flawscope.evaluation.evaluate import EvaluateOptions, ModelLike, Progress, as_predictor, choose_part
+from flawscope.evaluation.report import Facts, Report, absent_note, without
+from flawscope.evaluation.risk import RiskOptions
+from flawscope.evaluation.risk_report import check_calibration, choose_by_risk
+from flawscope.evaluation.stream import Stream
+from flawscope.manifest import Manifest
+
+METHODS = ("f1", "connectivity", "risk")
 
 
 @dataclass(frozen=True, eq=False)
-class ThresholdReport:
-    """The choices for all classes of a model."""
+class ThresholdReport(Report):
+    """Thresholds and minimum areas with the largest F1."""
 
-    choices: tuple[ThresholdChoice, ...]
-    images: int
-    part: str
-    data: str
-    """Data set and part, as the bundle will name them."""
-    method: str = "f1"
-    failed: tuple[Failed, ...] = ()
-    notes: tuple[str, ...] = ()
+    choices: tuple[ThresholdChoice, ...] = ()
+    method: ClassVar[str] = "f1"
 
-    def to_dict(self) -> dict[str, Any]:
-        """The content of ``thresholds.json``."""
-        return {
-            "schema": 1,
-            "method": self.method,
-            "data": self.data,
-            "images": self.images,
-            "part": self.part,
-            "classes": {choice.class_name: choice.to_dict() for choice in self.choices},
-            "failed": [{"image": item.name, "error": item.error} for item in self.failed],
-            "notes": list(self.notes),
-        }
+    def class_dicts(self) -> dict[str, dict[str, Any]]:
+        """Class name -> the choice as JSON takes it."""
+        return {choice.class_name: choice.to_dict() for choice in self.choices}
 
-    def write(self, out: str | Path) -> Path:
-        """Write ``thresholds.json`` and ``thresholds.png`` into the folder ``out``. Raises OutputError."""
+    def draw(self, path: Path) -> None:
+        """Draw F1 over the threshold, and over the minimum area."""
         from flawscope.evaluation.plots import draw_thresholds
 
-        folder = make_folder(out)
-        draw_thresholds(folder / "thresholds.png", self.choices)
-        write_text_atomic(folder / "thresholds.json", json_text(self.to_dict()))
-        return folder
+        draw_thresholds(path, self.choices)
 
-    def apply(self, bundle: Bundle) -> Bundle:
-        """Write the choices into the bundle, where it lies, and return it loaded again.
-
-        No graph changes: thresholds and areas live in the manifest. Raises OutputError and BundleError.
-        """
-        old = bundle.manifest
+    def updated(self, manifest: Manifest) -> Manifest:
+        """The manifest with these thresholds and areas."""
         rule = f"largest {_WORDS[self.choices[0].measure]} on {self.images} images"
         values = {c.class_name: Chosen(value=c.threshold, rule=rule, data=self.data) for c in self.choices}
         areas = {c.class_name: Chosen(value=c.min_area_px, rule=rule, data=self.data) for c in self.choices}
-        manifest = old.model_copy(
+        return manifest.model_copy(
             update={
-                "thresholds": {**old.thresholds, **values},
-                "min_area_px": {**old.min_area_px, **areas},
+                "thresholds": {**manifest.thresholds, **values},
+                "min_area_px": {**manifest.min_area_px, **areas},
+                "promises": without(manifest.promises, values),
             }
         )
-        files: dict[str, bytes | Path] = {name: bundle.root / name for name in old.sha256}
-        if bundle.source.is_dir():
-            return write_bundle_folder(bundle.root, manifest, files)
-        temporary = Path(tempfile.mkdtemp(prefix="flawscope-threshold-"))
-        try:
-            folder = write_bundle_folder(temporary / "bundle", manifest, files).root
-            zip_bundle(folder, bundle.source)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        return Bundle.load(bundle.source)
+
+    def lines(self) -> list[str]:
+        """The choice and the curve as bars of text."""
+        out = []
+        for choice in self.choices:
+            out += [
+                f"{choice.class_name}: threshold {choice.threshold:g}, minimum area {choice.min_area_px} px, "
+                f"{choice.measure} {choice.score:.4f}",
+                *_curve(choice),
+            ]
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class ConnectivityReport(Report):
+    """Thresholds as high as cracks bear without falling apart; minimum areas stay as they are."""
+
+    choices: tuple[ConnectivityChoice, ...] = ()
+    method: ClassVar[str] = "connectivity"
+
+    def class_dicts(self) -> dict[str, dict[str, Any]]:
+        """Class name -> the choice as JSON takes it."""
+        return {choice.class_name: choice.to_dict() for choice in self.choices}
+
+    def draw(self, path: Path) -> None:
+        """Draw figure 7: thresholds of all images, and those above .899."""
+        from flawscope.evaluation.plots import draw_connectivity
+
+        draw_connectivity(path, self.choices)
+
+    def updated(self, manifest: Manifest) -> Manifest:
+        """The manifest with these thresholds."""
+        values = {
+            c.class_name: Chosen(
+                value=c.threshold,
+                rule=f"connectivity: middle of the fullest of ten bins over {len(c.images)} images",
+                data=self.data,
+            )
+            for c in self.choices
+        }
+        return manifest.model_copy(
+            update={
+                "thresholds": {**manifest.thresholds, **values},
+                "promises": without(manifest.promises, values),
+            }
+        )
+
+    def lines(self) -> list[str]:
+        """The choice and the histogram as bars of text."""
+        out = []
+        for choice in self.choices:
+            most = max(choice.counts)
+            out.append(
+                f"{choice.class_name}: threshold {choice.threshold:g} (named {choice.name}), from "
+                f"{len(choice.images)} images; {choice.above_high} of them above 0.899"
+            )
+            out += [
+                f"  {low:.3f}-{high:.3f}  {count:>5}  {'#' * round(40 * count / most)}"
+                for low, high, count in zip(choice.edges, choice.edges[1:], choice.counts, strict=False)
+            ]
+        return out
 
 
 _WORDS = {
@@ -99,46 +128,89 @@ def choose_threshold(
     model: ModelLike,
     dataset: Dataset,
     split: Split | None = None,
-    part: str = "val",
+    part: str | None = None,
     method: str = "f1",
     *,
     measure: Measure = "mean",
+    neighbours: Neighbours = 8,
+    begin: Begin = "lowest",
+    risk: RiskOptions | None = None,
+    run_split: Split | None = None,
     options: EvaluateOptions | None = None,
     progress: Progress | None = None,
-) -> ThresholdReport:
-    """Choose threshold and minimum area of each class on a part of a data set.
+) -> Report:
+    """Choose the threshold of each class on a part of a data set.
 
-    ``measure``: strict F1, F1 within 2 px, or their mean, pooled over all pixels. A set without any split is
-    used whole. Raises UsageError for an unknown method or measure, DataError when no image shows a class.
+    ``method``: ``f1`` (with minimum areas; ``measure``: strict F1, F1 within 2 px, or their mean, pooled over
+    all pixels), ``connectivity`` (CoreDeep's search, beginning at the
+    ``lowest`` probability or at ``half``; ``neighbours`` 4 or 8 make a component) or ``risk`` (a
+    promise about misses, see :class:`flawscope.evaluation.risk.RiskOptions`). ``part`` defaults to ``val``,
+    for ``risk`` to ``calibration``; ``run_split``, the split that the model was trained by, tells whether a
+    promise may come from there. A set without any split is used whole, but for ``risk``. Raises UsageError
+    for an unknown method or measure, and for a part that a promise cannot come from; DataError when no image
+    shows a class.
     """
-    if method != "f1":
-        raise UsageError(f"There is no method {method!r} yet.\nExpected: f1.")
+    if method not in METHODS:
+        raise UsageError(f"There is no method {method!r}.\nExpected one of: {', '.join(METHODS)}.")
     if measure not in MEASURES:
         raise UsageError(f"There is no measure {measure!r}.\nExpected one of: {', '.join(MEASURES)}.")
     options = options or EvaluateOptions()
-    without_split = split is None and dataset.default_split is None
-    chosen, part, notes = choose_part(dataset, split, "all" if without_split and part == "val" else part)
+    wanted = part or ("calibration" if method == "risk" else "val")
+    # Images for a promise are set aside on purpose; those for a choice may be all there are.
+    whole = split is None and dataset.default_split is None and wanted == "val"
+    chosen, shown, notes = choose_part(dataset, split, "all" if whole else wanted)
+    data = f"{dataset.root.name}, part {shown}"
     predictor, _ = as_predictor(model, options)
+    if method == "risk":
+        notes += check_calibration(predictor, chosen.names, shown, data, run_split)
     match = match_classes(
         dataset.classes, predictor.classes, options.mapping, truth_named=dataset.classes_named
     )
-    failed: list[Failed] = []
-    unlabelled: list[str] = []
-    with Chooser(match.names, measure) as chooser:
-        for one in compare(predictor, match, chosen, failed=failed, unlabelled=unlabelled, progress=progress):
-            try:
-                chooser.add([one.prediction.probability[plane] for plane in match.planes], one.truth)
-            except ImageError as error:
-                failed.append(Failed(one.sample.name, str(error)))
-        choices, images = chooser.choose(), chooser.images
-        if chooser.absent:
-            notes.append(f"in no image, so left as they were: {', '.join(chooser.absent)}")
-    return ThresholdReport(
-        choices,
-        images,
-        part,
-        f"{dataset.root.name}, part {part}",
-        method,
-        tuple(failed),
-        (*notes, *match.notes),
-    )
+    stream = Stream(predictor, match, chosen, progress)
+
+    def facts(images: int, *more: str) -> Facts:
+        return Facts(images, shown, data, tuple(stream.failed), (*notes, *more, *match.notes))
+
+    if method == "risk":
+        return choose_by_risk(stream, risk or RiskOptions(), facts)
+    if method == "connectivity":
+        return _by_connectivity(stream, ConnectivitySearch(match.names, neighbours, begin), facts)
+    return _by_f1(stream, measure, facts)
+
+
+def _by_f1(stream: Stream, measure: Measure, facts: Callable[..., Facts]) -> ThresholdReport:
+    with Chooser(stream.match.names, measure) as chooser:
+        stream.feed(lambda _one, planes, truth: chooser.add(planes, truth))
+        choices = chooser.choose()
+        return ThresholdReport(facts(chooser.images, *absent_note(chooser.absent)), choices)
+
+
+def _by_connectivity(
+    stream: Stream, search: ConnectivitySearch, facts: Callable[..., Facts]
+) -> ConnectivityReport:
+    stream.feed(lambda one, planes, truth: search.add(one.sample.name, planes, truth))
+    choices = search.choose()
+    silent = [
+        f"{count} images with {name} have no say: nothing in them reaches 0.5"
+        for name, count in zip(stream.match.names, search.silent, strict=True)
+        if count
+    ]
+    early = [
+        f"{choice.at_once} of {len(choice.images)} images of {choice.class_name} have more components at a "
+        "tenth of their range than at 0.5, which ends the search there: faint specks, no cracks. "
+        "--begin half leaves them out"
+        for choice in choices
+        if choice.at_once > len(choice.images) / 2
+    ]
+    return ConnectivityReport(facts(search.images, *absent_note(search.absent), *silent, *early), choices)
+
+
+def _curve(choice: ThresholdChoice) -> list[str]:
+    """The curve as bars of text, at every twentieth and at the choice."""
+    f1, f1_tol2, chosen = choice.curves["f1"], choice.curves["f1_tol2"], round(choice.threshold * 100)
+    lines = ["  threshold  f1      f1_tol2"]
+    for k in sorted({*range(5, 100, 5), chosen}):
+        mark = "  <- chosen" if k == chosen else ""
+        bar = "#" * round(40 * float(f1_tol2[k - 1]))
+        lines.append(f"  {k / 100:<9.2f}  {float(f1[k - 1]):.4f}  {float(f1_tol2[k - 1]):.4f}  {bar}{mark}")
+    return lines

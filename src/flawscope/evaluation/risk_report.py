@@ -1,0 +1,156 @@
+"""From losses to a promise in the bundle: which data may be asked, and all that the promise hangs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from flawscope.bundle import Chosen
+from flawscope.data.split_file import Split
+from flawscope.errors import BundleError, UsageError
+from flawscope.evaluation.evaluate import Predictor
+from flawscope.evaluation.report import Facts, Report, absent_note
+from flawscope.evaluation.risk import RiskChoice, RiskChooser, RiskOptions
+from flawscope.evaluation.stream import Stream
+from flawscope.inspection.inspector import Inspector
+from flawscope.inspection.promises import file_run
+from flawscope.manifest import Manifest, Promise
+
+UNIT = "group of the data set (a sample without one stands alone)"
+
+
+@dataclass(frozen=True, eq=False)
+class RiskReport(Report):
+    """The highest thresholds that keep a promise about misses; minimum areas stay as they are."""
+
+    choices: tuple[RiskChoice, ...] = ()
+    predictor: Predictor | None = None
+    method: ClassVar[str] = "risk"
+
+    def class_dicts(self) -> dict[str, dict[str, Any]]:
+        """Class name -> the choice as JSON takes it."""
+        return {choice.class_name: choice.to_dict() for choice in self.choices}
+
+    def draw(self, path: Path) -> None:
+        """Draw the mean loss over the threshold, and the level."""
+        from flawscope.evaluation.plots import draw_risk
+
+        draw_risk(path, self.choices)
+
+    def updated(self, manifest: Manifest) -> Manifest:
+        """The manifest with the thresholds and what they promise.
+
+        Raises BundleError for a model that is no bundle by itself: a promise names the file that was run.
+        """
+        values = {
+            c.class_name: Chosen(
+                value=c.threshold, rule=f"{c.options.words} ({c.units} units)", data=self.data
+            )
+            for c in self.choices
+        }
+        promises = {c.class_name: self._promise(c) for c in self.choices}
+        return manifest.model_copy(
+            update={
+                "thresholds": {**manifest.thresholds, **values},
+                "promises": {**manifest.promises, **promises},
+            }
+        )
+
+    def lines(self) -> list[str]:
+        """The choice as text."""
+        out = []
+        for c in self.choices:
+            out += [
+                f"{c.class_name}: threshold {c.threshold:g}: {c.options.words}",
+                f"  {c.method}; the {c.units} units ({c.images} images) miss {c.risk_there:.4f} on average",
+                f"  holds for minimum area {c.min_area_px} px, presence {c.presence_px} px, this runtime, "
+                "tile and file, and for units drawn as these were",
+            ]
+        return out
+
+    def _promise(self, choice: RiskChoice) -> Promise:
+        inspector = self.predictor
+        if not isinstance(inspector, Inspector) or len(inspector.bundles) != 1:
+            raise BundleError("A promise is written into one bundle; an average of models has none.")
+        bundle = inspector.bundle
+        file = file_run(bundle, inspector.runtime_name) or ""
+        return Promise(
+            risk=choice.options.risk,
+            level=choice.options.level,
+            confidence=choice.options.confidence,
+            method=choice.method,
+            unit=UNIT,
+            units=choice.units,
+            data=self.data,
+            threshold=choice.threshold,
+            min_area_px=choice.min_area_px,
+            presence_px=inspector.presence_px[choice.class_name],
+            file=file,
+            sha256=bundle.manifest.sha256[file],
+            runtime=inspector.runtime_name,
+            input=bundle.manifest.input,
+            flip_tta=inspector.options.flip_tta,
+            scales=inspector.options.scales,
+        )
+
+
+def choose_by_risk(stream: Stream, options: RiskOptions, facts: Callable[..., Facts]) -> RiskReport:
+    """Choose on a stream of images; minimum area and presence are those of the model. Raises DataError."""
+    predictor = stream.predictor
+    chooser = RiskChooser(
+        stream.match.names,
+        options,
+        getattr(predictor, "min_area_px", {}),
+        getattr(predictor, "presence_px", {}),
+    )
+    stream.feed(lambda one, planes, truth: chooser.add(one.sample.group_key, planes, truth))
+    choices = chooser.choose()
+    several = len(predictor.classes) > 1 and not _overlapping(predictor)
+    more = ["classes compete for pixels: the promise counts what is cut at a class's own threshold"]
+    return RiskReport(
+        facts(chooser.images, *absent_note(chooser.absent), *(more if several else [])), choices, predictor
+    )
+
+
+def check_calibration(
+    predictor: Predictor, names: Sequence[str], part: str, data: str, run_split: Split | None
+) -> list[str]:
+    """Refuse images that took part in making the model; return what the user should know.
+
+    A model does better on images that its weights, their choice or its minimum areas come from than on
+    others, so a promise from there would be broken. Raises UsageError.
+    """
+    what_to_do = "Set images aside with: flawscope split DATASET --calibration 0.1, and train by that split."
+    if part in ("train", "val"):
+        raise UsageError(
+            f"Part '{part}' trained or selected the model, so no promise can come from it.\n{what_to_do}"
+        )
+    if run_split is not None:
+        used = {name for key in ("train", "val") for name in run_split.parts.get(key, ())}
+        used |= {name for fold in run_split.folds for name in fold}
+        seen = [name for name in names if name in used]
+        if seen:
+            raise UsageError(
+                f"{len(seen)} images of part '{part}' trained or selected the model, e.g. {seen[0]}; no "
+                f"promise can come from them.\n{what_to_do}"
+            )
+    for bundle in getattr(predictor, "bundles", ()):
+        for key in ("min_area_px", "presence_px"):
+            for name, chosen in getattr(bundle.manifest, key).items():
+                if chosen.data == data:
+                    raise UsageError(
+                        f"The bundle says that {key} of {name} was chosen on {data}; it must be fixed "
+                        "before, on other images.\nTake other images for one of the two."
+                    )
+    notes = []
+    if run_split is None:
+        notes.append("nothing here says which images trained the model: see that none of these did")
+    if part == "test":
+        notes.append("part 'test' is used up by this: test the promise on other images")
+    return notes
+
+
+def _overlapping(predictor: Predictor) -> bool:
+    return any(bundle.manifest.multi_label for bundle in getattr(predictor, "bundles", ()))

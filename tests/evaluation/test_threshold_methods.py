@@ -1,0 +1,170 @@
+"""The methods connectivity and risk from images to the bundle, and promises that lapse."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from flawscope.bundle import Bundle
+from flawscope.cli.app import main
+from flawscope.data.split_file import Split
+from flawscope.errors import BundleError, DataError, UsageError
+from flawscope.evaluation.evaluate import evaluate
+from flawscope.evaluation.report import rewrite
+from flawscope.evaluation.risk import RiskOptions
+from flawscope.evaluation.thresholds import choose_threshold
+from flawscope.inspection.inspector import Inspector
+from flawscope.inspection.options import PredictOptions
+from flawscope.inspection.promises import promise_records, void_notes
+from flawscope.manifest import Chosen
+from inspection.toy_networks import dark_bundle
+
+from .toys import Dark, dataset
+
+NAMES = tuple(f"{k:03d}" for k in range(24))
+SPLIT = Split(parts={"train": NAMES[:2], "val": NAMES[2:4], "calibration": NAMES[4:]})
+TWENTY_PERCENT = RiskOptions(level=0.2)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return dark_bundle(tmp_path / "bundle")
+
+
+def promised(bundle: Bundle, **more) -> Bundle:
+    report = choose_threshold(bundle, dataset(24, SPLIT), method="risk", risk=TWENTY_PERCENT, **more)
+    return report.apply(bundle)
+
+
+def test_connectivity_from_images_to_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
+    report = choose_threshold(bundle, dataset(6), method="connectivity")
+    report.write(tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "thresholds.json").read_text())
+    assert content["method"] == "connectivity"
+    assert sum(content["classes"]["crack"]["histogram"]["images"]) == 6
+    assert (tmp_path / "out" / "thresholds.png").stat().st_size > 1000
+    assert any("above 0.899" in line for line in report.lines())
+    before = bundle.manifest.min_area_px
+    after = report.apply(bundle).manifest
+    assert after.thresholds["crack"].value == content["classes"]["crack"]["threshold"]
+    assert "connectivity" in after.thresholds["crack"].rule and after.min_area_px == before
+
+
+def test_a_promise_comes_from_calibration_and_goes_into_the_bundle(bundle: Bundle, tmp_path: Path) -> None:
+    report = choose_threshold(bundle, dataset(24, SPLIT), method="risk", risk=TWENTY_PERCENT)
+    assert (report.part, report.images) == ("calibration", 20)
+    report.write(tmp_path / "out")
+    assert json.loads((tmp_path / "out/thresholds.json").read_text())["classes"]["crack"]["units"] == 10
+    assert (tmp_path / "out" / "thresholds.png").stat().st_size > 1000
+    after = report.apply(bundle)
+    promise = after.manifest.promises["crack"]
+    assert promise.units == 10 and promise.runtime == "onnx" and promise.file == "model.onnx"
+    assert promise.sha256 == after.manifest.sha256["model.onnx"]
+    assert promise.words == "at most 0.2 of pixels missed, in expectation"
+    assert after.threshold("crack") == promise.threshold
+    assert Bundle.load(after.source).manifest.promises == after.manifest.promises
+    (record,) = promise_records(Inspector(after))
+    assert record == {"class": "crack", "promise": promise.words, "holds": True, "void_because": []}
+    assert not void_notes(Inspector(after))
+
+
+def test_a_promise_lapses_when_anything_it_hangs_on_changes(bundle: Bundle, tmp_path: Path) -> None:
+    kept = promised(bundle)
+    changed = {
+        "threshold was": Inspector(kept, thresholds={"crack": 0.95}),
+        "minimum area was": Inspector(kept, min_area_px={"crack": 99}),
+        "flips was": Inspector(kept, options=PredictOptions(flip_tta=True)),
+        "working scale was": Inspector(kept, options=PredictOptions(scales=(0.5,))),
+        "several models": Inspector([kept, kept]),
+    }
+    for reason, inspector in changed.items():
+        (note,) = void_notes(inspector)
+        assert reason in note and "is void" in note
+    manifest = kept.manifest
+    input_ = manifest.input.model_copy(update={"halo_px": manifest.input.halo_px - 1})
+    tile = rewrite(kept, manifest.model_copy(update={"input": input_}))
+    assert "tile" in void_notes(Inspector(tile))[0]
+    other = manifest.promises["crack"].model_copy(update={"sha256": "0" * 64})
+    file = rewrite(tile, manifest.model_copy(update={"promises": {"crack": other}}))
+    assert "model.onnx is another file" in void_notes(Inspector(file))[0]
+    openvino = manifest.promises["crack"].model_copy(update={"runtime": "openvino"})
+    runtime = rewrite(file, manifest.model_copy(update={"promises": {"crack": openvino}}))
+    assert "runtime was openvino, is onnx" in void_notes(Inspector(runtime))[0]
+
+
+def test_evaluate_and_inspect_say_that_a_promise_is_void(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = promised(bundle)
+    assert not any("void" in note for note in evaluate(kept, dataset(3), part="all").notes)
+    changed = Inspector(kept, thresholds={"crack": 0.9})
+    assert any("is void" in note for note in evaluate(changed, dataset(3), part="all").notes)
+    from PIL import Image
+
+    Image.fromarray(dataset(1).samples[0].image()).save(tmp_path / "a.png")
+    call = ["inspect", str(tmp_path / "a.png"), "--model", str(kept.source), "--out", str(tmp_path / "o")]
+    assert main([*call, "--threshold", "0.9", "--format", "csv"]) == 0
+    assert "is void: threshold was" in capsys.readouterr().err
+    (record,) = json.loads((tmp_path / "o" / "run.json").read_text())["promises"]
+    assert not record["holds"]
+    assert main([*call, "--format", "csv"]) == 0
+    assert "void" not in capsys.readouterr().err
+
+
+def test_a_new_threshold_ends_the_promise(bundle: Bundle) -> None:
+    kept = promised(bundle)
+    for method in ("f1", "connectivity"):
+        report = choose_threshold(kept, dataset(6), method=method)
+        assert report.updated(kept.manifest).promises == {}
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_no_promise_from_parts_that_made_the_model(bundle: Bundle, part: str) -> None:
+    with pytest.raises(UsageError, match="trained or selected"):
+        choose_threshold(bundle, dataset(24, SPLIT), part=part, method="risk", risk=TWENTY_PERCENT)
+
+
+def test_no_promise_from_images_of_the_run_or_of_the_minimum_area(bundle: Bundle) -> None:
+    run = Split(parts={"train": NAMES[5:7], "val": NAMES[:1]})
+    folds = Split(parts={}, folds=(NAMES[5:7], NAMES[7:9]))
+    for split in (run, folds):
+        with pytest.raises(UsageError, match=r"e\.g\. 005"):
+            promised(bundle, run_split=split)
+    clean = Split(parts={"train": NAMES[:2], "val": NAMES[2:4]})
+    assert promised(bundle, run_split=clean).manifest.promises
+    area = {"crack": Chosen(value=5, rule="f1", data="toys, part calibration")}
+    tuned = rewrite(bundle, bundle.manifest.model_copy(update={"min_area_px": area}))
+    with pytest.raises(UsageError, match="min_area_px of crack was chosen on toys, part calibration"):
+        promised(tuned)
+
+
+def test_what_the_user_is_told(bundle: Bundle) -> None:
+    report = choose_threshold(bundle, dataset(24, SPLIT), method="risk", risk=TWENTY_PERCENT)
+    assert any("which images trained" in note for note in report.notes)
+    tested = Split(parts={"test": NAMES})
+    report = choose_threshold(
+        bundle, dataset(24, tested), part="test", method="risk", risk=TWENTY_PERCENT, run_split=Split()
+    )
+    assert any("used up" in note for note in report.notes)
+    with pytest.raises(DataError, match="needs 99 or more"):
+        choose_threshold(bundle, dataset(24, SPLIT), method="risk", risk=RiskOptions(level=0.01))
+    with pytest.raises(DataError, match="calibration"):
+        choose_threshold(bundle, dataset(24), method="risk")
+
+
+def test_a_model_that_is_no_bundle_cannot_promise(bundle: Bundle) -> None:
+    report = choose_threshold(Dark(), dataset(24, SPLIT), method="risk", risk=TWENTY_PERCENT)
+    with pytest.raises(BundleError, match="one bundle"):
+        report.apply(bundle)
+
+
+def test_bad_images_are_named(bundle: Bundle) -> None:
+    from .toys import unreadable
+
+    data = dataset(24, SPLIT)
+    samples = (*data.samples[:23], replace(data.samples[23], image=unreadable))
+    report = choose_threshold(bundle, replace(data, samples=samples), method="risk", risk=TWENTY_PERCENT)
+    assert [item.name for item in report.failed] == ["023"] and report.images == 19
