@@ -103,7 +103,9 @@ def test_near_copies_are_found_and_tied(tmp_path: Path) -> None:
     (tmp_path / "images/004.png").write_bytes((tmp_path / "images/001.png").read_bytes())
     (tmp_path / "images/005.png").write_bytes(b"")
     dataset = open_dataset(tmp_path)
-    assert find_ties(dataset) == {"001": "001", "004": "001"}
+    seen: list[tuple[int, int, str]] = []
+    assert find_ties(dataset, progress=lambda *told: seen.append(told)) == {"001": "001", "004": "001"}
+    assert seen == [(n + 1, 6, f"{n:03d}") for n in range(6)]
     for seed in range(6):
         made = split(dataset, test=0.4, val=0.2, stratify=None, seed=seed)
         assert sum({"001", "004"} <= set(names) for names in made.parts.values()) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flawscope.errors import ConfigError
+from flawscope.manifest import InputSpec
 from flawscope.training.config import TrainConfig
 from flawscope.training.config_load import dump_config, load_config, parse_config, recipe_names, replace_in
 
@@ -113,6 +114,7 @@ def test_every_field_is_described() -> None:
 
     from flawscope.training import config
 
+    visit(InputSpec)
     for item in vars(config).values():
         if isinstance(item, type) and issubclass(item, config.Section) and item is not config.Section:
             visit(item)

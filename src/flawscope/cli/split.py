@@ -80,6 +80,7 @@ def split(
 
     Groups and near-copies of one photograph always stand on one side. The file is written to --out.
     """
+    from flawscope.cli._evaluating import ProgressLines
     from flawscope.data.description import parse_mask_values
     from flawscope.data.open import open_dataset
     from flawscope.data.split import find_ties, write_split
@@ -90,7 +91,7 @@ def split(
     if check is not None:
         _tell_check(data, check, as_json)
         return
-    ties = find_ties(data) if tie_copies else {}
+    ties = find_ties(data, progress=ProgressLines()) if tie_copies else {}
     options = {"test": test, "val": val, "folds": folds, "calibration": calibration, "stratify": stratify}
     counts = {"per_class": per_class, "several": several, "clean": clean}
     made = _make(data, protocol, {"seed": seed, **options}, counts, group, ties)
@@ -141,13 +142,14 @@ def _tell(made: Split, out: Path, ties: Mapping[str, str], as_json: bool) -> Non
 
 def _tell_check(data: Dataset, file: Path, as_json: bool) -> None:
     """Say how many photographs and groups stand on both sides of a split that somebody else made."""
+    from flawscope.cli._evaluating import ProgressLines
     from flawscope.data.leaks import leaks
     from flawscope.data.split import find_ties
     from flawscope.data.split_file import load_split, missing_names
 
     split = load_split(file)
     absent = missing_names(split, data.names)
-    ties = find_ties(data)
+    ties = find_ties(data, progress=ProgressLines())
     found = leaks(data, split, ties)
     if as_json:
         result = {"split": str(file), "tied": len(ties), "missing": len(absent)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,11 +16,15 @@ from flawscope.types import IGNORE_INDEX, Sample
 _THREADS = 4
 
 
-def find_ties(dataset: Dataset, known: Mapping[str, Fingerprint] | None = None) -> dict[str, str]:
+def find_ties(
+    dataset: Dataset,
+    known: Mapping[str, Fingerprint] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> dict[str, str]:
     """Copies and near-copies: name -> the first name that shows the same photograph, for those that have any.
 
     Reads every image once, but for those whose fingerprint is ``known``; images that cannot be read are left
-    to the integrity check.
+    to the integrity check. ``progress`` is called with (done, all, name) after each image.
     """
 
     def look(sample: Sample) -> Fingerprint | None:
@@ -31,8 +35,12 @@ def find_ties(dataset: Dataset, known: Mapping[str, Fingerprint] | None = None) 
         except ImageError:
             return None
 
+    found: list[Fingerprint | None] = []
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = list(pool.map(look, dataset.samples))
+        for sample, item in zip(dataset, pool.map(look, dataset.samples), strict=True):
+            found.append(item)
+            if progress is not None:
+                progress(len(found), len(dataset), sample.name)
     readable = [(name, item) for name, item in zip(dataset.names, found, strict=True) if item is not None]
     prints = [item for _, item in readable]
     pairs = [*exact_copies(prints), *near_copies(prints)]
