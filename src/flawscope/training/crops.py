@@ -170,7 +170,8 @@ def draw_by_weight(weights: npt.NDArray[np.float64], rng: np.random.Generator) -
     heaped = np.cumsum(weights[order])
     points = (rng.random() + np.arange(len(weights))) * (heaped[-1] / len(weights))
     places = np.searchsorted(heaped, points, side="right")
-    return order[np.minimum(places, len(weights) - 1)]
+    drawn: npt.NDArray[np.int64] = order[np.minimum(places, len(weights) - 1)]
+    return drawn
 
 
 def _around(position: int, size: int, extent: int, rng: np.random.Generator) -> int:
