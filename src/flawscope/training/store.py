@@ -54,11 +54,13 @@ class Source:
 def make_picture(image: RgbImage, mask: Mask) -> Picture:
     """Find the positive pixels of a decoded image."""
     if mask.ndim == 3:
-        planes = [mask[..., k] for k in range(mask.shape[2])]
+        found = [np.flatnonzero(mask[..., k]) for k in range(mask.shape[2])]
     else:
-        present = np.flatnonzero(np.bincount(mask.ravel(), minlength=256))
-        planes = [mask == value for value in present if value not in (0, IGNORE_INDEX)]
-    found = [np.flatnonzero(plane) for plane in planes]
+        # Little is marked in most images, so only that is looked at more than once.
+        marked = np.flatnonzero(mask != 0)  # ten times faster on truth values than on numbers
+        values = mask.ravel()[marked]
+        present = np.flatnonzero(np.bincount(values, minlength=256))
+        found = [marked[values == value] for value in present if value != IGNORE_INDEX]
     kept = tuple(p[:: -(-len(p) // _MAX_POSITIVES)].astype(np.int32) for p in found if len(p))
     # Torch shares memory with arrays and wants it writable, which Pillow's is not.
     image, mask = (np.require(array, requirements=["C", "W"]) for array in (image, mask))
