@@ -21,7 +21,7 @@ from flawscope.training.balancing import balance_in_words, balance_part
 from flawscope.training.config import BalanceConfig, Transform
 from flawscope.training.config_load import dump_config, load_config, parse_config, recipe_names
 from flawscope.training.crops import CropDataset, CropPlan, draw_by_weight
-from flawscope.training.prepare import make_store, prepare
+from flawscope.training.prepare import fold_splits, make_store, prepare
 from flawscope.training.progress import Silent
 from flawscope.training.run import train
 from flawscope.training.store import PictureStore, Source
@@ -109,6 +109,19 @@ def test_only_the_training_part_gets_copies() -> None:
     seeded = settings(data={"balance": {"target": 6}}, train={"seed": 1})
     other = prepare(seeded, two_classes(), given_split(), Silent(), 1)
     assert [one.sample.name for one in other.shown] != [one.sample.name for one in prepared.shown]
+
+
+def test_no_copy_of_a_validation_image_in_any_fold() -> None:
+    names = two_classes().names
+    folds = tuple(names[number::3] for number in range(3))
+    config = settings(data={"crop_px": 32, "balance": {"target": 12}})
+    whole = Split(parts={"train": names}, folds=folds)
+    for number, one in enumerate(fold_splits(two_classes(), whole)):
+        prepared = prepare(config, two_classes(), one, Silent(), 1)
+        shown = {one.sample.name.partition("#")[0] for one in prepared.shown}
+        assert len(prepared.shown) > len(prepared.train)
+        assert not shown & set(folds[number])
+        assert {sample.name for sample in prepared.val} == set(folds[number])
 
 
 def test_sampler_shows_classes_alike() -> None:
