@@ -181,7 +181,18 @@ def test_command_threshold(data: Path, tmp_path: Path, capsys) -> None:
     assert main([*base, "--write", "--measure", "f1", "--json"]) == 0
     chosen = json.loads(capsys.readouterr().out)["classes"]["crack"]
     assert Bundle.load(tmp_path / "b").manifest.thresholds["crack"].value == chosen["threshold"]
-    assert main([*base, "--method", "risk"]) == 2
+    assert main([*base, "--method", "otsu"]) == 2
+    assert main([*base, "--method", "connectivity", "--begin", "half"]) == 0
+    assert "above 0.899" in capsys.readouterr().out
+    assert main([*base, "--method", "risk"]) == 3
+    assert "'calibration'" in capsys.readouterr().err
+    risk = ["--method", "risk", "--part", "all", "--level", "0.3", "--write"]
+    assert main([*base, *risk]) == 2
+    assert "min_area_px of crack was chosen on set, part all" in capsys.readouterr().err
+    dark_bundle(tmp_path / "c")
+    assert main(["threshold", str(tmp_path / "c"), str(data), *risk]) == 0
+    assert "at most 0.3 of pixels missed" in capsys.readouterr().out
+    assert Bundle.load(tmp_path / "c").manifest.promises["crack"].level == 0.3
     assert (tmp_path / "out" / "thresholds.png").is_file()
 
 

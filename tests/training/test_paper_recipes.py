@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from flawscope.bundle import Bundle
+from flawscope.cli.app import main
 from flawscope.data.open import open_dataset
+from flawscope.evaluation.tables import LAYOUTS
 from flawscope.training.config import TrainConfig
 from flawscope.training.config_load import load_config, recipe_names
 from flawscope.training.loop import fit
@@ -73,3 +75,12 @@ def test_half_is_the_argmax_and_chooses_nothing(tmp_path: Path) -> None:
     bundle = Bundle.load(run.bundle)
     assert bundle.threshold("crack") == 0.5 and bundle.min_area_px("crack") == 0
     assert "argmax" in bundle.manifest.thresholds["crack"].rule
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if load_config(name).tables])
+def test_a_recipe_prints_its_papers_table(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(load_config(name).tables) <= set(LAYOUTS)
+    assert main(["recipes", name]) == 0
+    shown = capsys.readouterr().out
+    for table in load_config(name).tables:
+        assert f"--like {table}" in shown and LAYOUTS[table].printed[0].rows[0][0] in shown

@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "split": "Divide a data set into parts or folds, written to a file.",
     "train": "Fit a network to labelled images; writes a run folder that holds a bundle.",
     "evaluate": "Compare a model with the truth, on every figure.",
+    "table": "Put runs into a paper's table, beside the printed figures.",
     "threshold": "Choose a model's thresholds on labelled images.",
     "recipes": "List training recipes, or print one with its network and cost.",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -37,6 +38,21 @@ def recipes(
     typer.echo(f"# {name}: {config.description}\n# Every key, defaults included; copy, change, train.\n")
     typer.echo(dump_config(config))
     typer.echo(_cost_text(config, cost))
+    if config.tables:
+        typer.echo(_tables_text(config.tables))
+
+
+def _tables_text(names: Sequence[str]) -> str:
+    """What the paper printed, as comments below the recipe."""
+    from flawscope.evaluation.table_text import make_table, markdown
+    from flawscope.evaluation.tables import layout_named
+
+    lines = []
+    for name in names:
+        text = markdown(make_table(layout_named(name), []))
+        lines += [f"#\n# Your runs beside these: flawscope table RUN... --like {name}"]
+        lines += [f"# {line}".rstrip() for line in text.splitlines()]
+    return "\n".join(lines)
 
 
 def _listing(as_json: bool) -> str:

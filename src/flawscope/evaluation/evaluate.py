@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -23,6 +23,7 @@ from flawscope.evaluation.metrics import Failed, Metrics
 from flawscope.evaluation.segmentation import Figure, ImageRow, image_f1_tol2, summarise
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.options import PredictOptions
+from flawscope.inspection.postprocess import to_mask
 from flawscope.inspection.preprocess import network_size_hw, resize_image
 from flawscope.inspection.promises import void_notes
 from flawscope.types import IGNORE_INDEX, ClassInfo, Mask, Prediction, RgbImage, Sample
@@ -96,6 +97,25 @@ def evaluate(
 
     Raises DataError when there is nothing to evaluate, ClassMappingError, UsageError, BundleError.
     """
+    return evaluate_cuts(model, dataset, split, part, at, options=options, progress=progress)[0]
+
+
+def evaluate_cuts(
+    model: ModelLike,
+    dataset: Dataset,
+    split: Split | None = None,
+    part: str = "test",
+    at: At = "original",
+    cuts: Sequence[float | None] = (None,),
+    *,
+    options: EvaluateOptions | None = None,
+    progress: Progress | None = None,
+) -> list[Metrics]:
+    """As :func:`evaluate`, once for each of ``cuts``, while every image is predicted once only.
+
+    A cut is a threshold that takes the place of every class's own; None leaves the model's. Minimum areas
+    stay.
+    """
     options = options or EvaluateOptions()
     if at not in ("original", "network"):
         raise UsageError(f"Unknown grid {at!r}; expected original or network.")
@@ -106,39 +126,78 @@ def evaluate(
     )
     failed: list[Failed] = []
     unlabelled: list[str] = []
-    rows: list[ImageRow] = []
-    worst = Worst(options.gallery)
+    rows: list[list[ImageRow]] = [[] for _ in cuts]
+    worst = [Worst(options.gallery) for _ in cuts]
     for one in compare(predictor, match, chosen, at, failed=failed, unlabelled=unlabelled, progress=progress):
         try:
-            row = count_sample(one, match)
+            for k, cut in enumerate(cuts):
+                seen = one if cut is None else replace(one, prediction=cut_at(one.prediction, predictor, cut))
+                row = count_sample(seen, match)
+                rows[k].append(row)
+                _offer(worst[k], seen, match, row)
         except ImageError as error:
             failed.append(Failed(one.sample.name, str(error)))
-            continue
-        rows.append(row)
-        _offer(worst, one, match, row)
-    if not rows:
+    if not rows[0]:
         raise _nothing(dataset, part, failed, unlabelled)
     if unlabelled:
         notes.append(f"{len(unlabelled)} images without a mask were passed over, e.g. {unlabelled[0]}")
-    if isinstance(predictor, Inspector):
-        notes += void_notes(predictor)
-    summary = summarise(rows, match.names, draws=options.draws, seed=options.seed)
-    return Metrics(
+    shared = Metrics(
         task="segmentation",
-        images=len(rows),
+        images=len(rows[0]),
         part=part,
         at=at,
-        figures=summary.figures,
-        classes=summary.classes,
-        sources=_by_source(rows, match, options),
+        figures={},
+        classes={},
+        sources={},
         class_names=match.names,
-        rows=tuple(rows),
         failed=tuple(failed),
         unlabelled=len(unlabelled),
         notes=(*notes, *match.notes),
         model=title,
+    )
+    return [
+        _summed(shared, some, cut, predictor, match, options, one_worst)
+        for some, cut, one_worst in zip(rows, cuts, worst, strict=True)
+    ]
+
+
+def _summed(
+    shared: Metrics,
+    rows: Sequence[ImageRow],
+    cut: float | None,
+    predictor: Predictor,
+    match: ClassMatch,
+    options: EvaluateOptions,
+    worst: Worst,
+) -> Metrics:
+    """The figures of one cut."""
+    void = void_notes(predictor) if cut is None and isinstance(predictor, Inspector) else []
+    notes = [f"every class is cut at {cut:g}"] if cut is not None else []
+    summary = summarise(rows, match.names, draws=options.draws, seed=options.seed)
+    return replace(
+        shared,
+        figures=summary.figures,
+        classes=summary.classes,
+        sources=_by_source(rows, match, options),
+        rows=tuple(rows),
+        notes=(*notes, *void, *shared.notes),
         gallery=worst.items(),
     )
+
+
+def cut_at(prediction: Prediction, predictor: Predictor, threshold: float) -> Prediction:
+    """The prediction with every class cut at another threshold; the model's minimum areas stay."""
+    names = [info.name for info in predictor.classes]
+    areas: Mapping[str, int] = getattr(predictor, "min_area_px", {})
+    presence: Mapping[str, int] = getattr(predictor, "presence_px", {})
+    mask, stack = to_mask(
+        prediction.probability,
+        [threshold] * len(names),
+        [areas.get(name, 0) for name in names],
+        [presence.get(name, 0) for name in names],
+        prediction.class_ids,
+    )
+    return replace(prediction, mask=mask, stack=None if prediction.stack is None else stack)
 
 
 def choose_part(dataset: Dataset, split: Split | None, part: str) -> tuple[Dataset, str, list[str]]:

@@ -66,10 +66,10 @@ def draw_panel(image: RgbImage, predicted: BoolMask, true: BoolMask) -> bytes:
     Large pictures are made smaller; a marked pixel stays visible however thin the line is.
     """
     step = -(-max(image.shape[:2]) // _EDGE_PX)
-    photo = _shrink(image, step)
+    photo = shrink(image, step)
     panel = np.repeat(photo.mean(axis=2, keepdims=True) * 0.6, 3, axis=2).astype(np.uint8)
     for mask, colour in ((predicted & true, FOUND), (predicted & ~true, FALSE), (true & ~predicted, MISSED)):
-        panel[_block_any(mask, step)] = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+        panel[block_any(mask, step)] = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
     gap = np.full((photo.shape[0], 6, 3), 255, dtype=np.uint8)
     stream = io.BytesIO()
     Image.fromarray(np.hstack([photo, gap, panel])).save(stream, "JPEG", quality=85, subsampling=0)
@@ -91,14 +91,16 @@ def gallery_html(items: Sequence[GalleryItem], headline: str) -> str:
     return _PAGE.format(headline=html.escape(headline), keys=keys, figures=figures or "<p>No images.</p>")
 
 
-def _shrink(image: RgbImage, step: int) -> RgbImage:
+def shrink(image: RgbImage, step: int) -> RgbImage:
+    """The image made smaller by a whole factor, by means over blocks."""
     if step == 1:
         return image
     size = (-(-image.shape[1] // step), -(-image.shape[0] // step))
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BOX), dtype=np.uint8)
 
 
-def _block_any(mask: BoolMask, step: int) -> npt.NDArray[np.bool_]:
+def block_any(mask: BoolMask, step: int) -> npt.NDArray[np.bool_]:
+    """The mask made smaller by a whole factor: a block is marked where any of its pixels is."""
     if step == 1:
         return mask
     rows, columns = (-size % step for size in mask.shape)

@@ -1,0 +1,149 @@
+"""CoreDeep's figures 4 to 6: for each source set some images, their truth, and a column a run."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from flawscope.data.dataset import Dataset
+from flawscope.evaluation.classes import match_classes
+from flawscope.evaluation.evaluate import as_predictor, choose_part, cut_at, predicted_plane
+from flawscope.evaluation.gallery import block_any, shrink
+from flawscope.evaluation.runs import find_models, split_for
+from flawscope.evaluation.table_runs import Trial, Wanted
+from flawscope.images.atomic import write_text_atomic
+from flawscope.types import IGNORE_INDEX, Sample
+
+_EDGE_PX = 320
+
+
+@dataclass(slots=True)
+class _Strip:
+    """One image with its pictures, as PNG."""
+
+    name: str
+    source: str
+    pictures: list[bytes] = field(default_factory=list)
+
+
+def write_side_by_side(path: Path, wanted: Sequence[Wanted], trial: Trial, each: int = 3) -> int:
+    """Write one self-contained page with ``each`` images a source; return how many images it shows.
+
+    Images with a crack are taken at even distances in the order of their names; a source of clean images
+    shows those. Rows whose path is no single model are left out. Raises OutputError.
+    """
+    shown = [one for one in wanted if _single(one.path)]
+    models = {one.path: find_models(one.path) for one in shown}
+    first = next(iter(models.values()), None)
+    split = trial.split if first is None else split_for(first, trial.dataset, trial.split, trial.part)[0]
+    part, _, _ = choose_part(trial.dataset, split, trial.part)
+    chosen = _chosen(part, each)
+    strips = [_Strip(sample.name, sample.source) for sample in chosen]
+    for strip, sample in zip(strips, chosen, strict=True):
+        image, mask = sample.image(), sample.mask
+        assert mask is not None  # chosen by their masks
+        true = mask.any(axis=2) if mask.ndim == 3 else (mask > 0) & (mask != IGNORE_INDEX)
+        step = -(-max(image.shape[:2]) // _EDGE_PX)
+        strip.pictures += [_png(shrink(image, step)), _mask_png(true, step)]
+    order: list[str] = []
+    for place, found in models.items():
+        columns = [one for one in shown if one.path == place]
+        _add_columns(strips, chosen, columns, found.bundle or place, trial)
+        order += [one.label for one in columns]
+    write_text_atomic(path, _page(strips, order))
+    return len(strips)
+
+
+def _single(path: Path) -> bool:
+    """Whether there is one model at the path (no results, no run of folds)."""
+    return not ((path / "metrics.json").is_file() and not (path / "config.toml").is_file()) and not (
+        find_models(path).folds
+    )
+
+
+def _chosen(part: Dataset, each: int) -> list[Sample]:
+    by_source: dict[str, list[Sample]] = {}
+    for sample in sorted(part.samples, key=lambda one: one.name):
+        by_source.setdefault(sample.source, []).append(sample)
+    out: list[Sample] = []
+    for _, samples in sorted(by_source.items()):
+        labelled = [(sample, mask) for sample in samples if (mask := sample.mask) is not None]
+        cracked = [s for s, mask in labelled if ((mask > 0) & (mask != IGNORE_INDEX)).any()]
+        pool = cracked or [sample for sample, _ in labelled]
+        at = np.unique(np.linspace(0, len(pool) - 1, min(each, len(pool))).round().astype(int))
+        out += [pool[int(k)] for k in at]
+    return out
+
+
+def _add_columns(
+    strips: Sequence[_Strip], chosen: Sequence[Sample], rows: Sequence[Wanted], model: Path, trial: Trial
+) -> None:
+    from flawscope.evaluation.evaluate import EvaluateOptions
+
+    options = trial.options or EvaluateOptions()
+    predictor, _ = as_predictor(model, options)
+    data = trial.dataset
+    match = match_classes(data.classes, predictor.classes, options.mapping, truth_named=data.classes_named)
+    for strip, sample in zip(strips, chosen, strict=True):
+        prediction = predictor.predict(sample.image())
+        step = -(-max(prediction.mask.shape) // _EDGE_PX)
+        for row in rows:
+            cut = prediction if row.cut is None else cut_at(prediction, predictor, row.cut)
+            seen = np.logical_or.reduce([predicted_plane(cut, plane) for plane in match.planes])
+            strip.pictures.append(_mask_png(seen, step))
+
+
+def _png(picture: npt.NDArray[np.uint8]) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG", optimize=True)
+    return stream.getvalue()
+
+
+def _mask_png(mask: npt.NDArray[np.bool_], step: int) -> bytes:
+    return _png(block_any(np.ascontiguousarray(mask), step).astype(np.uint8) * 255)
+
+
+def _page(strips: Sequence[_Strip], labels: Sequence[str]) -> str:
+    head = "".join(f"<th>{html.escape(text)}</th>" for text in ("Image", "Truth", *labels))
+    parts = []
+    for source in dict.fromkeys(strip.source for strip in strips):
+        rows = "\n".join(
+            "<tr>"
+            + "".join(
+                f"<td><img alt='{html.escape(f'{strip.name}, {label}', quote=True)}' loading='lazy' "
+                f"src='data:image/png;base64,{base64.b64encode(picture).decode()}'></td>"
+                for picture, label in zip(strip.pictures, ("image", "truth", *labels), strict=True)
+            )
+            + f"</tr><tr><td colspan='{len(labels) + 2}' class='name'>{html.escape(strip.name)}</td></tr>"
+            for strip in strips
+            if strip.source == source
+        )
+        title = html.escape(source or "all images")
+        parts.append(f"<h2>{title}</h2><div><table><tr>{head}</tr>{rows}</table></div>")
+    return _PAGE.format(body="\n".join(parts) or "<p>No images.</p>")
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>flawscope: runs side by side</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1600px; padding: 0 1rem;
+  color: #222; background: #fff }}
+div {{ overflow-x: auto }} th, td {{ padding: .2rem .3rem; text-align: left; font-weight: 600 }}
+td.name {{ font-weight: 400; color: #666; padding-bottom: .8rem }}
+img {{ display: block; max-width: 240px; border: 1px solid #888 }}
+@media (prefers-color-scheme: dark) {{
+  body {{ color: #ddd; background: #161616 }} td.name {{ color: #999 }} }}
+</style></head><body>
+<h1>Runs side by side</h1>
+{body}
+</body></html>
+"""

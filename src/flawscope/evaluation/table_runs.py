@@ -1,0 +1,143 @@
+"""What stands behind the rows of a table: results of ``evaluate``, or models that are evaluated now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flawscope.data.dataset import Dataset
+from flawscope.data.split_file import Split
+from flawscope.errors import DataError, UsageError
+from flawscope.evaluation.connectivity import threshold_name
+from flawscope.evaluation.evaluate import At, EvaluateOptions, Progress, evaluate_cuts
+from flawscope.evaluation.metrics import Metrics
+from flawscope.evaluation.runs import RunModels, evaluate_run, find_models, split_for
+from flawscope.evaluation.table_text import Labelled
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One row that was asked for."""
+
+    label: str
+    path: Path
+    cut: float | None = None
+    """Threshold in place of the model's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What models are tried on."""
+
+    dataset: Dataset
+    split: Split | None = None
+    part: str = "test"
+    at: At = "original"
+    options: EvaluateOptions | None = None
+
+
+def parse_run(text: str) -> Wanted:
+    """Read ``[LABEL=]PATH[@T]``; without a label the folder's name, with its threshold as CoreDeep names it.
+
+    ``SW=runs/sw@0.95`` and ``runs/sw@0.95`` become SW and sw95. Raises UsageError.
+    """
+    label, equals, rest = text.partition("=")
+    path, at, cut_text = (rest if equals else text).rpartition("@")
+    if not at or Path(rest if equals else text).exists():
+        path, cut_text = (rest if equals else text), ""
+    try:
+        cut = float(cut_text) if cut_text else None
+    except ValueError:
+        cut = -1.0
+    if not path or (equals and not label) or (cut is not None and not 0 < cut < 1):
+        raise UsageError(
+            f"{text!r} is not understood.\nExpected [LABEL=]PATH[@T], e.g. SW95=runs/sw@0.95, with T in 0..1."
+        )
+    own = Path(path).name + (threshold_name(cut) if cut is not None else "")
+    return Wanted(label if equals else own, Path(path), cut)
+
+
+def results(
+    wanted: Sequence[Wanted], trial: Trial | None = None, progress: Progress | None = None
+) -> tuple[list[Labelled], list[str]]:
+    """Return the figures of every row, in order, and notes.
+
+    With ``trial`` models are evaluated, each once for all of its thresholds; without it, or for a folder that
+    ``flawscope evaluate`` wrote, ``metrics.json`` is read. Raises UsageError and DataError.
+    """
+    notes: list[str] = []
+    found: dict[Wanted, dict[str, Any]] = {}
+    for path in dict.fromkeys(one.path for one in wanted):
+        asked = [one for one in wanted if one.path == path]
+        if trial is None or _is_evaluation(path):
+            found |= _read(path, asked, notes)
+        else:
+            found |= _evaluated(path, asked, trial, progress, notes)
+    parts = {(content.get("part"), content.get("images")) for content in found.values()}
+    if len(parts) > 1:
+        several = ", ".join(f"{part} ({images} images)" for part, images in sorted(parts, key=str))
+        notes.append(f"the rows were not counted on the same images: {several}")
+    return [Labelled(one.label, found[one]) for one in wanted], list(dict.fromkeys(notes))
+
+
+def _is_evaluation(path: Path) -> bool:
+    return (path / "metrics.json").is_file() and not (path / "config.toml").is_file()
+
+
+def _read(path: Path, asked: Sequence[Wanted], notes: list[str]) -> dict[Wanted, dict[str, Any]]:
+    file = path / "metrics.json" if path.is_dir() else path
+    if any(one.cut is not None for one in asked):
+        raise UsageError(f"{path}@{asked[0].cut or asked[-1].cut}: another threshold needs --data DATASET.")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        figures = content["figures"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} holds no metrics.json of an evaluation ({type(error).__name__}).\n"
+            "Give a folder that `flawscope evaluate` wrote, or a model together with --data DATASET."
+        ) from error
+    if not isinstance(figures, dict):
+        raise DataError(f"{file} holds no figures.")
+    if content.get("part") != "test":
+        notes.append(f"{path.name} was counted on part '{content.get('part')}'")
+    return dict.fromkeys(asked, content)
+
+
+def _evaluated(
+    path: Path, asked: Sequence[Wanted], trial: Trial, progress: Progress | None, notes: list[str]
+) -> dict[Wanted, dict[str, Any]]:
+    models = find_models(path)
+    if models.folds and any(one.cut is not None for one in asked):
+        raise UsageError(f"{path} is a run of folds, which have thresholds of their own.\nLeave out @T.")
+    if models.folds:
+        folds = evaluate_run(
+            models, trial.dataset, trial.split, trial.part, trial.at, options=trial.options, progress=progress
+        )
+        return dict.fromkeys(asked, folds.to_dict())
+    cuts = list(dict.fromkeys(one.cut for one in asked))
+    every = _cut_metrics(models, trial, cuts, progress, notes)
+    return {one: every[cuts.index(one.cut)].to_dict() for one in asked}
+
+
+def _cut_metrics(
+    models: RunModels,
+    trial: Trial,
+    cuts: Sequence[float | None],
+    progress: Progress | None,
+    notes: list[str],
+) -> list[Metrics]:
+    split, more = split_for(models, trial.dataset, trial.split, trial.part)
+    notes += more
+    return evaluate_cuts(
+        models.bundle or models.path,
+        trial.dataset,
+        split,
+        trial.part,
+        trial.at,
+        cuts,
+        options=trial.options,
+        progress=progress,
+    )

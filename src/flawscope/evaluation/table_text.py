@@ -1,0 +1,120 @@
+"""A paper's table from our runs beside what was printed: rows, CSV and Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flawscope.evaluation.metrics import csv_text
+from flawscope.evaluation.tables import Cell, Printed, TableLayout, cell_of, source_cells
+
+OURS = "ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The figures of one run and its name in the table."""
+
+    label: str
+    metrics: Mapping[str, Any]
+    """Content of ``metrics.json``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of cells with their origin."""
+
+    layout: TableLayout
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+    """Origin (``ours``, or the title of a printed block), label, cells."""
+
+
+def make_table(layout: TableLayout, runs: Sequence[Labelled]) -> Table:
+    """Put runs and printed rows into one table. Raises UsageError as :func:`cell_of`."""
+    return _by_source(layout, runs) if layout.sources else _by_run(layout, runs)
+
+
+def _by_run(layout: TableLayout, runs: Sequence[Labelled]) -> Table:
+    rows = [(OURS, run.label, tuple(cell_of(run.metrics, c) for c in layout.columns)) for run in runs]
+    for block in layout.printed:
+        for label, values in block.rows:
+            cells = tuple(
+                Cell(value, column.decimals) for value, column in zip(values, layout.columns, strict=True)
+            )
+            rows.append((block.title, label, cells))
+    return Table(layout, tuple(column.title for column in layout.columns), tuple(rows))
+
+
+def _by_source(layout: TableLayout, runs: Sequence[Labelled]) -> Table:
+    """Sets are rows; our runs are the first columns, those of the paper follow."""
+    (column,) = layout.columns
+    ours = [source_cells(run.metrics, column) for run in runs]
+    names = list(dict.fromkeys(name for cells in ours for name in cells))
+    printed = [(block, k, title) for block in layout.printed for k, title in enumerate(block.columns)]
+    headings = [run.label for run in runs] + [
+        f"{title}, printed {block.title}" for block, _, title in printed
+    ]
+    known = {name.casefold() for name in names}
+    rows = [
+        (
+            OURS,
+            name,
+            tuple(cells.get(name, Cell(None)) for cells in ours)
+            + tuple(Cell(_printed(block, name, k), column.decimals) for block, k, _ in printed),
+        )
+        for name in names
+    ]
+    others = dict.fromkeys(label for block in layout.printed for label, _ in block.rows)
+    for name in others:
+        if name.casefold() not in known:
+            blank = (Cell(None),) * len(runs)
+            theirs = tuple(Cell(_printed(block, name, k), column.decimals) for block, k, _ in printed)
+            rows.append(("printed", name, blank + theirs))
+    return Table(layout, tuple(headings), tuple(rows))
+
+
+def _printed(block: Printed, name: str, column: int) -> float | None:
+    for label, values in block.rows:
+        if label.casefold() == name.casefold():
+            return values[column]
+    return None
+
+
+def markdown(table: Table, limits: bool = False, notes: Sequence[str] = ()) -> str:
+    """The table as Markdown: ours first, what was printed after it, or beside it."""
+    origin = not table.layout.sources
+    head = [table.layout.first, *(["from"] if origin else []), *table.headings]
+    lines = [f"## {table.layout.title}", "", _line(head)]
+    lines.append(_line(["---", *(["---"] if origin else []), *["---:"] * len(table.headings)]))
+    for source, label, cells in table.rows:
+        where = [source if source == OURS else f"printed {source}"] if origin else []
+        lines.append(_line([label, *where, *(cell.text(limits) for cell in cells)]))
+    remarks = [table.layout.note, *notes]
+    return "\n".join([*lines, "", *[f"{remark}  " for remark in remarks if remark]]).rstrip() + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(text.replace("|", "\\|") for text in cells) + " |"
+
+
+def csv(table: Table) -> str:
+    """The table as CSV: a row a row, ``from`` says whose it is; limits (or sd over folds) in own columns."""
+    limited = [
+        k for k in range(len(table.headings)) if any(cells[k].low is not None for _, _, cells in table.rows)
+    ]
+    extra = [f"{table.headings[k]} {end}" for k in limited for end in ("low", "high")]
+    columns = ["from", table.layout.first, *table.headings, *extra]
+    rows = []
+    for origin, label, cells in table.rows:
+        row: dict[str, Any] = {"from": origin, table.layout.first: label}
+        row |= {title: _number(cell.value) for title, cell in zip(table.headings, cells, strict=True)}
+        row |= {f"{table.headings[k]} low": _number(cells[k].low) for k in limited}
+        row |= {f"{table.headings[k]} high": _number(cells[k].high) for k in limited}
+        rows.append(row)
+    return csv_text(columns, rows)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"

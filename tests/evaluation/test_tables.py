@@ -1,0 +1,189 @@
+"""Papers' tables: our figures in their columns, beside what was printed."""
+
+from __future__ import annotations
+
+import csv as csv_module
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flawscope.cli.app import main
+from flawscope.errors import DataError, UsageError
+from flawscope.evaluation.evaluate import evaluate, evaluate_cuts
+from flawscope.evaluation.table_runs import Trial, parse_run, results
+from flawscope.evaluation.table_text import Labelled, csv, make_table, markdown
+from flawscope.evaluation.tables import LAYOUTS, Column, cell_of, layout_named
+from inspection.toy_networks import dark_bundle
+
+from .toys import Dark, dataset, picture
+
+
+def figure(value: float, low: float | None = None, high: float | None = None) -> dict[str, float | None]:
+    return {"value": value, "low": low, "high": high}
+
+
+METRICS = {
+    "part": "test",
+    "images": 4,
+    "figures": {
+        "miou_image_mean": figure(0.7251, 0.7, 0.75),
+        "mf1_image_mean": figure(0.8),
+        "image_fn": figure(3),
+        "image_fp": figure(1),
+    },
+    "classes": {
+        "crack": {
+            "iou_image_mean": figure(0.4912),
+            "precision_image_mean": figure(0.6),
+            "recall_image_mean": figure(0.7),
+            "f1_image_mean": {"value": None, "low": None, "high": None},
+        },
+        "background": {"iou_image_mean": figure(0.981), "f1_image_mean": figure(0.99)},
+    },
+    "sources": {"CFD": {"iou_image_mean": figure(0.41)}, "masonry": {"iou_image_mean": figure(0.5)}},
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_printed_rows_fill_their_columns(name: str) -> None:
+    layout = layout_named(name)
+    for block in layout.printed:
+        labels = [label for label, _ in block.rows]
+        assert len(set(labels)) == len(labels)
+        assert all(len(values) == len(block.columns) for _, values in block.rows)
+        if not layout.sources:
+            assert block.columns == tuple(column.title for column in layout.columns)
+        else:
+            assert len(layout.columns) == 1
+
+
+def test_the_papers_means_agree_with_their_parts() -> None:
+    """The printed mIoU is the mean of the printed crack and background IoU, as ours is."""
+    for block in LAYOUTS["coredeep-1"].printed:
+        for label, values in block.rows:
+            row = dict(zip(block.columns, values, strict=True))
+            assert row["mIoU"] == pytest.approx((row["C_IoU"] + row["B_IoU"]) / 2, abs=0.0101), label
+
+
+def test_runs_are_rows_beside_the_printed_ones() -> None:
+    table = make_table(layout_named("coredeep-1"), [Labelled("mine", METRICS)])
+    text = markdown(table)
+    assert "| mine | ours | 0.73 | 0.80 | 3 | 1 | 0.491 | 0.98 | 0.60 | 0.70 | - | 0.99 |" in text
+    assert "| SW95 | printed (a) ResNet-50 | 0.75 | 0.83 | 22 | 2 | 0.526 |" in text
+    assert "0.73 [0.70, 0.75]" in markdown(table, limits=True)
+    rows = list(csv_module.DictReader(io.StringIO(csv(table))))
+    assert (rows[0]["from"], rows[0]["Approach"], rows[0]["C_IoU"], rows[0]["mIoU low"]) == (
+        "ours", "mine", "0.4912", "0.7",
+    )  # fmt: skip
+    assert rows[0]["C_F1"] == "" and len(rows) == 13
+
+
+def test_sources_are_rows_and_runs_columns() -> None:
+    table = make_table(layout_named("coredeep-2"), [Labelled("a", METRICS), Labelled("b", {"sources": {}})])
+    assert table.headings[:3] == ("a", "b", "Baseline, printed (a) ResNet-50")
+    rows = {label: cells for _, label, cells in table.rows}
+    assert len(rows) == 11
+    assert [rows["CFD"][k].value for k in (0, 1, 2, 6)] == [0.41, None, 0.276, 0.299]
+    assert [rows["masonry"][k].value for k in (0, 2)] == [0.5, None]
+    assert rows["DeepCrack"][0].value is None and rows["DeepCrack"][8].value == 0.747
+    assert "from" not in markdown(table).splitlines()[2]
+
+
+def test_percentages_and_the_only_class() -> None:
+    column = LAYOUTS["attention-1"].columns[0]
+    assert cell_of(METRICS, column).text() == "72.51"
+    assert cell_of(METRICS, column).text(limits=True) == "72.51 [70.00, 75.00]"
+    several = {**METRICS, "classes": {"a": {}, "b": {}}}
+    with pytest.raises(UsageError, match="have 2"):
+        cell_of(several, Column("x", "classes/*/iou_image_mean"))
+    spread = {"figures": {"miou_image_mean": {"value": 0.5, "sd": 0.01, "low": None, "high": None}}}
+    assert cell_of(spread, column).text(limits=True) == "50.00 sd 1.00"
+
+
+def test_reading_what_was_asked_for(tmp_path: Path) -> None:
+    one = parse_run("SW95=runs/sw@0.95")
+    assert (one.label, one.path, one.cut) == ("SW95", Path("runs/sw"), 0.95)
+    assert parse_run("runs/sw@0.9").label == "sw90"
+    assert parse_run("runs/base").label == "base" and parse_run("runs/base").cut is None
+    odd = tmp_path / "a@0.5"
+    odd.mkdir()
+    assert parse_run(str(odd)).path == odd
+    for wrong in ("=x", "a=", "x@1.5", "x@much"):
+        with pytest.raises(UsageError, match="LABEL"):
+            parse_run(wrong)
+
+
+def test_results_of_evaluate_are_read(tmp_path: Path) -> None:
+    evaluate(Dark(), dataset(4), part="all").write(tmp_path / "one")
+    rows, notes = results([parse_run(f"Baseline={tmp_path / 'one'}")])
+    assert rows[0].label == "Baseline" and rows[0].metrics["images"] == 4
+    assert notes == ["one was counted on part 'all'"]
+    with pytest.raises(UsageError, match="--data"):
+        results([parse_run(f"{tmp_path / 'one'}@0.9")])
+    (tmp_path / "bad").mkdir()
+    for content in (None, "{}", "[]", '{"figures": 3}'):
+        if content is not None:
+            (tmp_path / "bad" / "metrics.json").write_text(content)
+        with pytest.raises(DataError):
+            results([parse_run(str(tmp_path / "bad"))])
+
+
+def test_cuts_are_what_an_own_threshold_gives(tmp_path: Path) -> None:
+    bundle = dark_bundle(tmp_path / "bundle")
+    data = dataset(4)
+    from flawscope.inspection.inspector import Inspector
+
+    own, high = evaluate_cuts(bundle, data, part="all", cuts=(None, 0.9))
+    alone = evaluate(Inspector(bundle, thresholds={"crack": 0.9}), data, part="all")
+    assert high.to_dict()["figures"] == alone.to_dict()["figures"]
+    assert own.to_dict()["figures"] == evaluate(bundle, data, part="all").to_dict()["figures"]
+    assert "every class is cut at 0.9" in high.notes
+    wanted = [parse_run(f"SW={tmp_path / 'bundle'}"), parse_run(f"SW90={tmp_path / 'bundle'}@0.9")]
+    rows, _ = results(wanted, Trial(data, part="all"))
+    assert [row.label for row in rows] == ["SW", "SW90"]
+    assert rows[1].metrics["figures"] == high.to_dict()["figures"]
+
+
+def write_kaggle(root: Path) -> Path:
+    """Three pictures of each of two sources and two clean ones, all in part test."""
+    for name in ("images", "masks"):
+        (root / "test" / name).mkdir(parents=True)
+    for k, stem in enumerate(["CFD_1", "CFD_2", "CFD_3", "DeepCrack_1", "DeepCrack_2", "noncrack_1"]):
+        image, mask = picture(k)
+        if stem.startswith("noncrack"):
+            image, mask = np.full_like(image, 200), np.zeros_like(mask)
+        Image.fromarray(image).save(root / "test" / "images" / f"{stem}.png")
+        Image.fromarray(mask * 255).save(root / "test" / "masks" / f"{stem}.png")
+    return root
+
+
+def test_one_command_prints_both_tables_and_a_gallery(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dark_bundle(tmp_path / "sw")
+    data = write_kaggle(tmp_path / "data")
+    runs = [f"SW={tmp_path / 'sw'}", f"SW95={tmp_path / 'sw'}@0.95"]
+    call = ["table", *runs, "--like", "coredeep-1,coredeep-2", "--data", str(data)]
+    assert main([*call, "--out", str(tmp_path / "out"), "--gallery", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert "CoreDeep, table 1" in shown and "CoreDeep, table 2" in shown and "| SW95 | ours |" in shown
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {f"coredeep-{k}.{end}" for k in (1, 2) for end in ("csv", "md")} | {"side-by-side.html"}
+    page = (tmp_path / "out" / "side-by-side.html").read_text()
+    assert all(f"<h2>{source}</h2>" in page for source in ("CFD", "DeepCrack"))
+    assert page.count("data:image/png") == 4 * 5 and "<th>SW95</th>" in page
+    assert main([*call, "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["coredeep-1"][0]["FP"] == 0
+    assert {row["Dataset"] for row in content["coredeep-2"]} >= {"CFD", "DeepCrack", "forest"}
+
+
+def test_wrong_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table", "x", "--like", "coredeep-9"]) == 2
+    assert "coredeep-1" in capsys.readouterr().err
+    assert main(["table", "x", "--like", "coredeep-1", "--at", "moon"]) == 2
+    assert main(["table", str(tmp_path / "none"), "--like", "coredeep-1"]) == 3
