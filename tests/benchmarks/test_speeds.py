@@ -54,9 +54,13 @@ def test_crops_are_timed(tmp_path: Path) -> None:
     from flawscope.data.synthetic.stream import SynthStream, write_dataset
 
     write_dataset(SynthStream("concrete", 1, (64, 64), 6, clean_share=0.0), tmp_path / "set")
-    crops = loader_speed.make_crops(tmp_path / "set", "crack-quick")
-    figures = loader_speed.measure(crops, batches=2, batch=4, workers=0)
-    assert figures["crops"] == 8 and figures["crops_per_s"] > 0
+    from flawscope.training.config_load import load_config
+
+    for cached, items in ((False, 5), (True, 20)):
+        images = loader_speed.make_images(tmp_path / "set", load_config("crack-quick"), cached, most=5)
+        assert len(images) == items
+        figures = loader_speed.measure(images, batches=2, batch=4, workers=0)
+        assert figures["crops"] in (5, 8) and figures["crops_per_cpu_s"] > 0
 
 
 def test_folder_sizes_count_hard_links_once_and_links_never(tmp_path: Path) -> None:
