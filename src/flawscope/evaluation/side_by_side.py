@@ -50,7 +50,8 @@ def write_side_by_side(path: Path, wanted: Sequence[Wanted], trial: Trial, each:
     for strip, sample in zip(strips, chosen, strict=True):
         image, mask = sample.image(), sample.mask
         assert mask is not None  # chosen by their masks
-        true = mask.any(axis=2) if mask.ndim == 3 else (mask > 0) & (mask != IGNORE_INDEX)
+        drawn = (mask > 0) & (mask != IGNORE_INDEX)
+        true = drawn if mask.ndim == 2 else np.logical_or.reduce(drawn, axis=2)
         step = -(-max(image.shape[:2]) // _EDGE_PX)
         strip.pictures += [_png(shrink(image, step)), _mask_png(true, step)]
     order: list[str] = []

@@ -214,4 +214,4 @@ def _only_class(metrics: Mapping[str, Any]) -> str:
             f"The table is of one class; the figures have {len(names)}: {', '.join(names)}.\n"
             "Evaluate with --map TRUTH=MODEL so that one class is left."
         )
-    return names[0]
+    return str(names[0])

@@ -28,7 +28,7 @@ def from_rows(rows: npt.NDArray[Any], like: Tensor) -> Tensor:
     return tv_tensors.wrap(turned, like=like)
 
 
-def through_table(image: Tensor, table: npt.NDArray[np.float64]) -> Tensor:
+def through_table(image: Tensor, table: npt.NDArray[np.floating]) -> Tensor:
     """The image with each value replaced by that of ``table`` (256 numbers, rounded and cut to 0..255).
 
     So 256 powers or products are taken instead of one a pixel.

@@ -97,7 +97,7 @@ def _either(rng: Rng, most: float) -> float:
 
 def _scale_of(rng: Rng, magnitude: float) -> float:
     """Up to half and double at full magnitude, with even odds for either."""
-    return 2.0 ** _either(rng, magnitude)
+    return float(2.0 ** _either(rng, magnitude))
 
 
 def _flip(pair: Pair, rng: Rng, _magnitude: float) -> Pair:
