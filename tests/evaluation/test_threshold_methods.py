@@ -110,8 +110,13 @@ def test_evaluate_and_inspect_say_that_a_promise_is_void(
     assert "is void: threshold was" in capsys.readouterr().err
     (record,) = json.loads((tmp_path / "o" / "run.json").read_text())["promises"]
     assert not record["holds"]
-    assert main([*call, "--format", "csv"]) == 0
+    assert main([*call, "--format", "html", "--tta"]) == 0
+    page = (tmp_path / "o" / "report.html").read_text()
+    assert "is void: flips was False, is True" in page and "promise void, see the notes" in page
+    capsys.readouterr()
+    assert main([*call, "--format", "html"]) == 0
     assert "void" not in capsys.readouterr().err
+    assert "at most 0.2 of pixels missed, in expectation) holds" in (tmp_path / "o/report.html").read_text()
 
 
 def test_a_new_threshold_ends_the_promise(bundle: Bundle) -> None:

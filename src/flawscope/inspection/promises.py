@@ -52,11 +52,16 @@ def promise_records(inspector: Inspector) -> list[dict[str, Any]]:
     return records
 
 
+def promise_notes(inspector: Inspector) -> list[str]:
+    """A line for each promise: that it holds, or that it is void and why."""
+    return [
+        f"the promise for {record['class']} ({record['promise']}) "
+        + ("holds" if record["holds"] else f"is void: {'; '.join(record['void_because'])}")
+        for record in promise_records(inspector)
+    ]
+
+
 def void_notes(inspector: Inspector) -> list[str]:
     """A warning for each promise that does not hold any more."""
-    return [
-        f"the promise for {record['class']} ({record['promise']}) is void: "
-        + "; ".join(record["void_because"])
-        for record in promise_records(inspector)
-        if not record["holds"]
-    ]
+    lines = zip(promise_records(inspector), promise_notes(inspector), strict=True)
+    return [note for record, note in lines if not record["holds"]]

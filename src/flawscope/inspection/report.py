@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from flawscope.inspection.inspector import Inspector
+from flawscope.inspection.promises import promise_notes, promise_records
 from flawscope.inspection.record import RunRecord
 from flawscope.reporting.html import (
     ModelFacts,
@@ -64,12 +65,14 @@ def _image(inspection: Inspection, picture: Path, count: int, overlay_path: str)
 
 def _model(inspector: Inspector) -> ModelFacts:
     manifest = inspector.bundle.manifest
+    void = {one["class"] for one in promise_records(inspector) if not one["holds"]}
     thresholds = []
     for item in inspector.classes:
         value, area = inspector.thresholds[item.name], inspector.min_area_px[item.name]
         chosen = manifest.thresholds.get(item.name)
         own = chosen is not None and chosen.value == value
         rule, data = (chosen.rule, chosen.data) if own and chosen is not None else ("given for this run", "")
+        rule += " (promise void, see the notes)" if own and item.name in void else ""
         thresholds.append(ThresholdFact(item.name, value, rule, data, area))
     names = [bundle.manifest.name or bundle.source.name for bundle in inspector.bundles]
     return ModelFacts(
@@ -106,4 +109,4 @@ def _notes(record: RunRecord) -> list[str]:
         )
     if len(record.inspector.bundles) > 1:
         notes.append(f"Probabilities are the mean of {len(record.inspector.bundles)} models.")
-    return notes
+    return notes + [f"{note[0].upper()}{note[1:]}." for note in promise_notes(record.inspector)]
