@@ -1,13 +1,16 @@
-"""Synthetic concrete images a second, 512 x 512, with two processes."""
+"""Synthetic images a second with two processes: concrete 512 x 512, or steel (``--kind``) 256 x 1600."""
 
 from __future__ import annotations
 
 import time
 
 from common import Figures, make_parser, say, write_result
+from flawscope.data.synthetic.kinds import kind_named
 
 
-def measure(count: int = 100, workers: int = 2, side_px: int = 512, kind: str = "concrete") -> Figures:
+def measure(
+    count: int = 100, workers: int = 2, size_hw: tuple[int, int] = (512, 512), kind: str = "concrete"
+) -> Figures:
     """Images a second from the call on (start-up of the processes included), and once they run.
 
     The steady rate leaves out the first fifth of the images, which are drawn while processes start.
@@ -17,7 +20,7 @@ def measure(count: int = 100, workers: int = 2, side_px: int = 512, kind: str = 
     skipped = count // 5
     began = time.perf_counter()
     warm = began
-    for done, _ in enumerate(generate_many(kind, range(count), (side_px, side_px), workers), 1):
+    for done, _ in enumerate(generate_many(kind, range(count), size_hw, workers), 1):
         if done == skipped:
             warm = time.perf_counter()
     ended = time.perf_counter()
@@ -27,7 +30,8 @@ def measure(count: int = 100, workers: int = 2, side_px: int = 512, kind: str = 
         "seconds": ended - began,
         "images": count,
         "workers": workers,
-        "side_px": side_px,
+        "kind": kind,
+        "size_hw": list(size_hw),
     }
 
 
@@ -36,12 +40,14 @@ def main() -> None:
     parser = make_parser(__doc__)
     parser.add_argument("--count", type=int, default=100)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--size", type=int, default=512, help="edge in px")
+    parser.add_argument("--kind", choices=("concrete", "steel"), default="concrete")
     options = parser.parse_args()
-    figures = measure(options.count, options.workers, options.size)
+    size_hw = kind_named(options.kind).size_hw
+    figures = measure(options.count, options.workers, size_hw, options.kind)
     say(
         f"{figures['images_per_s']:.2f} images/s with start-up, {figures['images_per_s_steady']:.2f} images/s"
-        f" steady ({options.size} x {options.size}, {options.workers} processes, {options.count} images)"
+        f" steady ({options.kind} {size_hw[0]} x {size_hw[1]}, {options.workers} processes,"
+        f" {options.count} images)"
     )
     write_result(options.json, figures)
 

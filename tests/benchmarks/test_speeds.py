@@ -37,7 +37,7 @@ def test_help_is_timed() -> None:
 
 
 def test_synthetic_images_are_timed() -> None:
-    figures = synth_speed.measure(count=5, workers=1, side_px=48)
+    figures = synth_speed.measure(count=5, workers=1, size_hw=(48, 48))
     assert figures["images"] == 5 and figures["images_per_s"] > 0 and figures["images_per_s_steady"] > 0
 
 

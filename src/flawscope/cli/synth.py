@@ -9,10 +9,13 @@ import typer
 
 
 def synth(
-    kind: Annotated[str, typer.Argument(help="What to draw: concrete (asphalt, brick, plaster, paint too).")],
+    kind: Annotated[str, typer.Argument(help="concrete (asphalt, brick, plaster, paint too) or steel.")],
     count: Annotated[int, typer.Option("--count", min=1, help="Number of images.")],
     out: Annotated[Path, typer.Option("--out", help="New or empty folder to write.")],
-    size: Annotated[str, typer.Option("--size", help="Height x width in px, e.g. 512x512.")] = "512x512",
+    size: Annotated[
+        str | None,
+        typer.Option("--size", help="Height x width in px [default: 512x512; steel: 256x1600]."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same images.")] = 0,
     clean_share: Annotated[
         float | None,
@@ -23,8 +26,9 @@ def synth(
 ) -> None:
     """Draw images with exact masks and widths and write them as a data set.
 
-    Layout image-mask: images/, masks/ (0 / 255), widths/ (centrelines with their exact widths) and
-    dataset.toml. The folder appears when every image is done.
+    concrete: layout image-mask with images/, masks/ (0 / 255), widths/ (centrelines with their exact widths).
+    steel: layout severstal with train_images/ and train.csv. Both with dataset.toml. The folder appears when
+    every image is done.
     """
     import json
     import os
@@ -33,9 +37,11 @@ def synth(
 
     from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeRemainingColumn
 
+    from flawscope.data.synthetic.kinds import kind_named
     from flawscope.data.synthetic.stream import SynthStream, write_dataset
 
-    stream = SynthStream(kind, seed, _size_hw(size), count, clean_share)
+    size_hw = _size_hw(size) if size else kind_named(kind).size_hw
+    stream = SynthStream(kind, seed, size_hw, count, clean_share)
     # Starting processes takes longer than drawing a handful of images.
     processes = workers or (min(os.cpu_count() or 1, 8) if count >= 16 else 1)
     started = time.perf_counter()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from flawscope.data.synthetic import stream as stream_module
+from flawscope.data.synthetic import disk as disk_module
 from flawscope.data.synthetic.canvas import CrackTruth
 from flawscope.data.synthetic.concrete import draw_mask
 from flawscope.data.synthetic.stream import SynthStream, generate_many, seed_of, write_dataset
@@ -121,7 +121,7 @@ def test_nothing_is_left_when_drawing_fails(tmp_path: Path, monkeypatch: pytest.
     def fail(*_: object) -> str:
         raise RuntimeError("interrupted")
 
-    monkeypatch.setattr(stream_module, "widths_text", fail)
+    monkeypatch.setattr(disk_module, "widths_text", fail)
     with pytest.raises(RuntimeError, match="interrupted"):
         write_dataset(SynthStream("concrete", 1, SIZE_HW, 2), tmp_path / "set")
     assert not list(tmp_path.iterdir())

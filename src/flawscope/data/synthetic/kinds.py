@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
-from flawscope.data.synthetic import concrete
+from flawscope.data.synthetic import concrete, steel
 from flawscope.data.synthetic.canvas import SynthImage
 from flawscope.errors import UsageError
 from flawscope.types import ClassInfo
@@ -24,6 +25,10 @@ class Kind:
     check: Callable[[int, tuple[int, int]], None]
     """Raises UsageError when the seed or the size cannot be used."""
     classes: tuple[ClassInfo, ...]
+    layout: Literal["image-mask", "severstal"] = "image-mask"
+    """How it is written to disk."""
+    size_hw: tuple[int, int] = (512, 512)
+    """The usual height and width in px."""
 
 
 def _render_concrete(seed: int, size_hw: tuple[int, int], clean_share: float | None = None) -> SynthImage:
@@ -31,9 +36,25 @@ def _render_concrete(seed: int, size_hw: tuple[int, int], clean_share: float | N
     return concrete.render_concrete(seed, size_hw, options)
 
 
+def _render_steel(seed: int, size_hw: tuple[int, int], clean_share: float | None = None) -> SynthImage:
+    return steel.render_steel(seed, size_hw, steel.SteelOptions(clean_share=clean_share))
+
+
+_STEEL_COLOURS = ("#3b6fd4", "#8e44ad", "#f1c40f", "#e02b20")
+"""The capstone paper's: blue, purple, yellow, red."""
+
 KINDS: dict[str, Kind] = {
     "concrete": Kind(
         "concrete", _render_concrete, concrete.check_request, (ClassInfo(1, "crack", "#ffd400", "line"),)
+    ),
+    "steel": Kind(
+        "steel",
+        _render_steel,
+        steel.check_request,
+        # Named as real Severstal sets are, so that a network of one is scored on the other without a map.
+        tuple(ClassInfo(i, f"class-{i}", colour, "area") for i, colour in enumerate(_STEEL_COLOURS, 1)),
+        "severstal",
+        (256, 1600),
     ),
 }
 

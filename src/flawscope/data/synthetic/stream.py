@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import multiprocessing
 import secrets
 import shutil
@@ -15,14 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from flawscope.data.synthetic.canvas import SynthImage
-from flawscope.data.synthetic.kinds import Kind, kind_named
+from flawscope.data.synthetic.disk import FORMS, description_text
+from flawscope.data.synthetic.kinds import kind_named
 from flawscope.errors import OutputError, UsageError
-from flawscope.images.atomic import make_folder, output_error, write_bytes_atomic, write_text_atomic
+from flawscope.images.atomic import make_folder, output_error, write_text_atomic
 
-WIDTHS_SCHEMA = 1
 _AHEAD = 4
 """Pictures a process may be ahead of the reader: bounds the memory."""
 
@@ -114,11 +111,10 @@ def _in_order(work: Callable[[Any], Any], jobs: Iterable[Any], workers: int) -> 
 def write_dataset(
     stream: SynthStream, out: str | Path, workers: int = 1, report: Callable[[int], None] | None = None
 ) -> dict[str, int]:
-    """Write a stream as a data set of layout ``image-mask``; returns how many ``images`` and ``clean`` ones.
+    """Write a stream as a data set; returns how many ``images`` and ``clean`` ones.
 
-    ``images/NAME.png``, ``masks/NAME.png`` (0 / 255), ``widths/NAME.json`` (centrelines with exact widths and
-    what was drawn) and ``dataset.toml``. The folder appears when all is there: a killed run leaves nothing
-    half-written under ``out``. ``report`` is called with the number of pictures done.
+    The folder appears when all is there: a killed run leaves nothing half-written under ``out``. What it
+    holds depends on the kind (`disk.FORMS`). ``report`` is called with the number of pictures done.
 
     Raises:
         OutputError: ``out`` exists and is not empty, or cannot be written.
@@ -130,29 +126,24 @@ def write_dataset(
     _refuse_occupied(goal)
     make_folder(goal.parent)
     temporary = goal.parent / f".tmp-{secrets.token_hex(8)}"
+    kind = kind_named(stream.kind)
+    form = FORMS[kind.layout]
     clean = 0
     try:
-        for folder in ("images", "masks", "widths"):
+        for folder in form.folders:
             make_folder(temporary / folder)
         jobs = ((stream, index, temporary) for index in range(stream.count))
-        for done, cracks in enumerate(_in_order(_write_one, jobs, workers), 1):
-            clean += cracks == 0
-            if report is not None:
-                report(done)
-        write_text_atomic(temporary / "dataset.toml", description_text(kind_named(stream.kind)))
+        with form.table(temporary) as add_rows:
+            for done, (defective, rows) in enumerate(_in_order(_write_one, jobs, workers), 1):
+                clean += not defective
+                add_rows(rows)
+                if report is not None:
+                    report(done)
+        write_text_atomic(temporary / "dataset.toml", description_text(kind))
         _move(temporary, goal)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return {"images": stream.count, "clean": clean}
-
-
-def description_text(kind: Kind) -> str:
-    """The ``dataset.toml`` of a kind."""
-    lines = [f'source = "synthetic-{kind.name}"', 'layout = "image-mask"']
-    for info in kind.classes:
-        lines += ["", "[[classes]]", f"id = {info.id}", f'name = "{info.name}"', f'kind = "{info.kind}"']
-        lines.append(f'colour = "{info.colour}"')
-    return "\n".join(lines) + "\n"
 
 
 def _refuse_occupied(goal: Path) -> None:
@@ -175,39 +166,9 @@ def _move(temporary: Path, goal: Path) -> None:
         raise output_error(goal, error) from error
 
 
-def _write_one(job: tuple[SynthStream, int, Path]) -> int:
-    """Draws and writes one picture; returns its number of cracks."""
+def _write_one(job: tuple[SynthStream, int, Path]) -> tuple[bool, list[str]]:
+    """Draws and writes one picture; returns whether it has a defect, and its rows of the set's table."""
     stream, index, folder = job
     drawn = stream[index]
-    name = f"{stream.kind}_{index:06d}"
-    write_bytes_atomic(folder / "images" / f"{name}.png", _png(drawn.image))
-    write_bytes_atomic(folder / "masks" / f"{name}.png", _png(mask_picture(drawn.mask)))
-    write_text_atomic(folder / "widths" / f"{name}.json", widths_text(name, drawn))
-    return len(drawn.cracks)
-
-
-def mask_picture(mask: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """0 / 255 from a mask of one class (H x W uint8, 0 or 1)."""
-    return np.where(mask > 0, np.uint8(255), np.uint8(0))
-
-
-def widths_text(name: str, drawn: SynthImage) -> str:
-    """The truth beside the mask as JSON: per crack N points (x, y) and N full widths, in px."""
-    cracks = [
-        {"points_xy_px": crack.points_xy_px.round(3).tolist(), "width_px": crack.width_px.round(3).tolist()}
-        for crack in drawn.cracks
-    ]
-    content = {
-        "schema": WIDTHS_SCHEMA,
-        "image": name,
-        "size_hw": list(drawn.mask.shape),
-        "cracks": cracks,
-        "recipe": drawn.recipe,
-    }
-    return json.dumps(content) + "\n"
-
-
-def _png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
+    rows = FORMS[kind_named(stream.kind).layout].write(drawn, stream.kind, stream.seed, index, folder)
+    return bool(drawn.mask.any()), rows
