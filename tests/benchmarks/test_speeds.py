@@ -10,6 +10,7 @@ import pytest
 
 import help_time
 import install
+import rle_speed
 import synth_speed
 from common import ROOT
 
@@ -86,3 +87,20 @@ def test_every_script_says_what_it_does(script: Path) -> None:
     done = subprocess.run([sys.executable, script, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--data" in done.stdout and "--json" in done.stdout
+
+
+def test_rle_speed() -> None:
+    pytest.importorskip("pycocotools")
+    masks = rle_speed.drawn_masks(1)
+    figures = rle_speed.measure(masks, repeats=1)
+    assert figures["masks"] == len(masks) >= 1
+    assert figures["encode_ratio"] > 0
+    assert figures["decode_ratio"] > 0
+
+
+def test_masks_for_rle_speed_are_whole() -> None:
+    for mask in rle_speed.drawn_masks(2):
+        assert mask.shape == rle_speed.SIZE_HW
+        assert mask.any()
+        assert mask.max() == 1
+    assert rle_speed.real_masks(None) == []
