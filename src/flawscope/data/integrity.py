@@ -19,7 +19,7 @@ from flawscope.data.dataset import Dataset, Problem
 from flawscope.data.leaks import crossing
 from flawscope.data.split_file import Split
 from flawscope.errors import DataError, ImageError
-from flawscope.types import IGNORE_INDEX, Sample
+from flawscope.types import IGNORE_INDEX, Mask, RgbImage, Sample
 
 _INVERTED_SHARE = 0.5
 _SHOWN = 5
@@ -125,7 +125,13 @@ def check(
     Returns:
         The report; the check itself raises nothing on bad files.
     """
-    checks = tuple(_run(dataset.samples, duplicates, workers, progress))
+    return report_on(dataset, tuple(_run(dataset.samples, duplicates, workers, progress)), split)
+
+
+def report_on(
+    dataset: Dataset, checks: tuple[SampleCheck, ...], split: Split | None = None
+) -> IntegrityReport:
+    """The report on samples that were checked already, one entry a sample; ``split`` as for ``check``."""
     errors = [Problem(check.error_kind, check.name, check.error) for check in checks if check.error]
     chosen = split or dataset.default_split
     errors += _whole_set(dataset, checks, chosen)
@@ -164,14 +170,19 @@ def _run(
 
 def check_sample(sample: Sample, duplicates: bool = True) -> SampleCheck:
     """Read one sample and say what it is. Raises nothing on bad files."""
+    return read_sample(sample, duplicates)[0]
+
+
+def read_sample(sample: Sample, duplicates: bool = True) -> tuple[SampleCheck, RgbImage | None, Mask | None]:
+    """Read one sample: what it is, its image, and its mask; both None where it cannot be used."""
     try:
         image = sample.image()
     except ImageError as error:
-        return SampleCheck(sample.name, str(error), "image")
+        return SampleCheck(sample.name, str(error), "image"), None, None
     size_hw = (image.shape[0], image.shape[1])
     found = fingerprint(image) if duplicates else None
     if sample.read_mask is None:
-        return SampleCheck(sample.name, size_hw=size_hw, print=found)
+        return SampleCheck(sample.name, size_hw=size_hw, print=found), image, None
     try:
         mask = sample.read_mask()
         if mask.shape[:2] != size_hw:
@@ -180,15 +191,20 @@ def check_sample(sample: Sample, duplicates: bool = True) -> SampleCheck:
                 f"its image {size_hw[1]} x {size_hw[0]}.\nExpected equal sizes; correct or remove the pair."
             )
     except ImageError as error:
-        return SampleCheck(sample.name, str(error), "mask", size_hw)
+        return SampleCheck(sample.name, str(error), "mask", size_hw), None, None
+    positive, valid = _count(mask)
+    return SampleCheck(sample.name, "", "", size_hw, positive, valid, True, found), image, mask
+
+
+def _count(mask: Mask) -> tuple[dict[int, int], int]:
+    """Pixels of each class that is present, and pixels that are not ignored."""
     if mask.ndim == 3:
         planes = mask.reshape(-1, mask.shape[2]).sum(axis=0)
         positive = {number: int(count) for number, count in enumerate(planes, 1) if count}
-        return SampleCheck(sample.name, "", "", size_hw, positive, mask.shape[0] * mask.shape[1], True, found)
+        return positive, mask.shape[0] * mask.shape[1]
     counts = np.bincount(mask.ravel(), minlength=256)
     positive = {int(v): int(counts[v]) for v in np.flatnonzero(counts) if 0 < v < IGNORE_INDEX}
-    valid = int(mask.size - counts[IGNORE_INDEX])
-    return SampleCheck(sample.name, "", "", size_hw, positive, valid, True, found)
+    return positive, int(mask.size - counts[IGNORE_INDEX])
 
 
 def _whole_set(dataset: Dataset, checks: Sequence[SampleCheck], split: Split | None) -> list[Problem]:

@@ -18,9 +18,11 @@ from flawscope.data.groups import rule_in_words, with_groups
 from flawscope.data.layouts import (
     coco,
     crackforest,
+    cvat,
     idx,
     image_mask,
     kaggle_cracks,
+    label_studio,
     labelled,
     severstal,
     voc,
@@ -65,6 +67,10 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "crackforest": Layout(crackforest.detect, crackforest.read, "images/*.jpg and groundTruth/*.mat"),
     "coco": Layout(coco.detect, coco.read, "annotations/*.json (COCO instances) and images/*"),
+    "label-studio": Layout(
+        label_studio.detect, label_studio.read, "a JSON export of Label Studio (a list of tasks) and images/*"
+    ),
+    "cvat": Layout(cvat.detect, cvat.read, "annotations.xml (CVAT for images 1.1) and images/*"),
     "yolo": Layout(yolo.detect, yolo.read, "images/*.jpg and labels/*.txt"),
     "csv-labels": Layout(labelled.detect_csv, labelled.read_csv, "labels.csv with the columns file,class"),
     "voc": Layout(voc.detect, voc.read, "JPEGImages/*.jpg and Annotations/*.xml"),
@@ -104,6 +110,20 @@ def open_dataset(
         LayoutError: no such folder, no known layout, or an ambiguous encoding.
         DataError: the layout is broken.
     """
+    dataset = open_unread(path, layout, mask_values, skip_bad)
+    return _without_bad(dataset) if skip_bad else dataset
+
+
+def open_unread(
+    path: str | Path,
+    layout: str | None = None,
+    mask_values: Mapping[str, str] | None = None,
+    skip_bad: bool = False,
+) -> Dataset:
+    """As ``open_dataset``, for those who read every file anyway: ``skip_bad`` leaves out rows only.
+
+    Raises as ``open_dataset``.
+    """
     root = Path(path)
     if not root.is_dir():
         found = "is a file" if root.exists() else "does not exist"
@@ -115,7 +135,7 @@ def open_dataset(
     dataset = _with_own_split(dataset)
     if description.group:
         dataset = with_groups(dataset, description.group)
-    return _without_bad(dataset) if skip_bad else dataset
+    return dataset
 
 
 def _layout(name: str) -> Layout:
