@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flawscope.cli.synth import _size_hw, synth
+from flawscope.cli.synth import parse_size_hw, synth
 from flawscope.errors import UsageError
 
 
@@ -32,10 +32,10 @@ def test_unknown_kind_lists_the_kinds(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "12y13", "1x2x3", "-4x4", "a", "4.5x5"])
 def test_wrong_sizes(text: str) -> None:
     with pytest.raises(UsageError, match="--size"):
-        _size_hw(text)
+        parse_size_hw(text)
 
 
 def test_sizes() -> None:
-    assert _size_hw("480x320") == (480, 320)
-    assert _size_hw("64X96") == (64, 96)
-    assert _size_hw("512") == (512, 512)
+    assert parse_size_hw("480x320") == (480, 320)
+    assert parse_size_hw("64X96") == (64, 96)
+    assert parse_size_hw("512") == (512, 512)

@@ -159,3 +159,13 @@ def test_real_rows_come_back_to_the_letter(data_root: Path) -> None:
     for line in lines:
         text = line.split(",")[2].strip()
         assert encode_rle(decode_rle(text, (256, 1600))) == text
+
+
+def test_compressed_strings_may_begin_with_a_bracket() -> None:
+    for start in range(204):
+        mask = np.zeros(204, np.uint8)
+        mask[start:] = 1
+        text = encode_rle(mask.reshape(17, 12).T, "coco")
+        assert np.array_equal(decode_rle(text, (12, 17), "coco").T.ravel(), mask)
+    first = [encode_rle((np.arange(204) >= start).reshape(17, 12).T, "coco")[:1] for start in range(204)]
+    assert "[" in first

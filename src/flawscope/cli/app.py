@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "demo": "Inspect the bundled sample images with the bundled model.",
     "inspect": "Find and measure defects in photographs: masks, overlays, tables, a report.",
     "synth": "Draw images with exact masks and widths.",
+    "convert": "Write data sets in another layout, or several as one.",
     "split": "Divide a data set into parts or folds, written to a file.",
     "train": "Fit a network to labelled images; writes a run folder that holds a bundle.",
     "evaluate": "Compare a model with the truth, on every figure.",

@@ -40,7 +40,7 @@ def synth(
     from flawscope.data.synthetic.kinds import kind_named
     from flawscope.data.synthetic.stream import SynthStream, write_dataset
 
-    size_hw = _size_hw(size) if size else kind_named(kind).size_hw
+    size_hw = parse_size_hw(size) if size else kind_named(kind).size_hw
     stream = SynthStream(kind, seed, size_hw, count, clean_share)
     # Starting processes takes longer than drawing a handful of images.
     processes = workers or (min(os.cpu_count() or 1, 8) if count >= 16 else 1)
@@ -59,7 +59,7 @@ def synth(
         typer.echo(f"{count} images ({facts['clean']} clean) in {out}, {rate:.1f} a second")
 
 
-def _size_hw(text: str) -> tuple[int, int]:
+def parse_size_hw(text: str) -> tuple[int, int]:
     """Height and width from ``512x512`` or ``512``."""
     from flawscope.errors import UsageError
 

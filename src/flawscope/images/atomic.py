@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,3 +91,34 @@ def write_bytes_atomic(path: str | Path, data: bytes) -> None:
 def write_text_atomic(path: str | Path, text: str) -> None:
     """Write ``text`` as UTF-8 with ``\\n`` line ends, whole or not at all. Raises OutputError."""
     write_bytes_atomic(path, text.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``; on success it becomes ``path``, which must be new or empty.
+
+    When the block raises, or the process is killed, nothing stands under ``path``.
+
+    Raises:
+        OutputError: ``path`` holds something already, or cannot be written.
+    """
+    goal = Path(path)
+    try:
+        occupied = goal.exists() and (not goal.is_dir() or any(goal.iterdir()))
+    except OSError as error:
+        raise output_error(goal, error) from error
+    if occupied:
+        raise OutputError(
+            f"{goal}: exists already.\nExpected a new or empty folder: remove it or choose another."
+        )
+    make_folder(goal.parent)
+    temporary = make_folder(goal.parent / f".tmp-{secrets.token_hex(8)}")
+    try:
+        yield temporary
+        if goal.is_dir():
+            goal.rmdir()
+        temporary.replace(goal)
+    except OSError as error:
+        raise output_error(goal, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

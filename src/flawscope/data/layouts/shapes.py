@@ -1,4 +1,4 @@
-"""Drawn annotations (polygons, boxes, run lengths) as masks; shared by ``coco``, ``voc`` and ``yolo``.
+"""Drawn annotations (polygons, boxes, run lengths) as masks, for the layouts that hold such.
 
 Coordinates are in pixels with corners on whole numbers: the centre of the first pixel is (0.5, 0.5). A pixel
 is inside when its centre is.
@@ -36,13 +36,15 @@ class Shape:
     """Polygons x1, y1, x2, y2, ...; in pixels, or in 0..1 of the image's sides where ``relative``."""
     relative: bool = False
     rle: Any = None
-    """COCO run lengths instead of polygons."""
+    """Run lengths instead of polygons."""
     where: str = ""
+    dialect: str = "coco"
+    """Dialect of ``rle``, a key of ``images.rle.DIALECTS``."""
 
     def draw(self, size_hw: tuple[int, int]) -> Plane:
         """The object as H x W bool. Raises DataError for run lengths that do not fit."""
         if self.rle is not None:
-            return decode_rle(self.rle, size_hw, "coco", self.where).astype(np.bool_)
+            return decode_rle(self.rle, size_hw, self.dialect, self.where).astype(np.bool_)
         from skimage.draw import polygon as fill_polygon  # slow to import, and seldom needed
 
         plane = np.zeros(size_hw, np.bool_)

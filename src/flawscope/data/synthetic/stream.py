@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import secrets
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -17,8 +15,8 @@ import numpy as np
 from flawscope.data.synthetic.canvas import SynthImage
 from flawscope.data.synthetic.disk import FORMS, description_text
 from flawscope.data.synthetic.kinds import kind_named
-from flawscope.errors import OutputError, UsageError
-from flawscope.images.atomic import make_folder, output_error, write_text_atomic
+from flawscope.errors import UsageError
+from flawscope.images.atomic import make_folder, new_folder, write_text_atomic
 
 _AHEAD = 4
 """Pictures a process may be ahead of the reader: bounds the memory."""
@@ -122,14 +120,10 @@ def write_dataset(
     """
     if stream.count < 1:
         raise UsageError("0 pictures were asked for; expected a count from 1 on.")
-    goal = Path(out)
-    _refuse_occupied(goal)
-    make_folder(goal.parent)
-    temporary = goal.parent / f".tmp-{secrets.token_hex(8)}"
     kind = kind_named(stream.kind)
     form = FORMS[kind.layout]
     clean = 0
-    try:
+    with new_folder(out) as temporary:
         for folder in form.folders:
             make_folder(temporary / folder)
         jobs = ((stream, index, temporary) for index in range(stream.count))
@@ -140,30 +134,7 @@ def write_dataset(
                 if report is not None:
                     report(done)
         write_text_atomic(temporary / "dataset.toml", description_text(kind))
-        _move(temporary, goal)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return {"images": stream.count, "clean": clean}
-
-
-def _refuse_occupied(goal: Path) -> None:
-    try:
-        occupied = goal.exists() and (not goal.is_dir() or any(goal.iterdir()))
-    except OSError as error:
-        raise output_error(goal, error) from error
-    if occupied:
-        raise OutputError(
-            f"{goal}: exists already.\nExpected a new or empty folder: remove it or choose another."
-        )
-
-
-def _move(temporary: Path, goal: Path) -> None:
-    try:
-        if goal.is_dir():
-            goal.rmdir()
-        temporary.replace(goal)
-    except OSError as error:
-        raise output_error(goal, error) from error
 
 
 def _write_one(job: tuple[SynthStream, int, Path]) -> tuple[bool, list[str]]:

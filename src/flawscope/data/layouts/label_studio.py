@@ -1,0 +1,173 @@
+"""Layout ``label-studio``: a JSON export of Label Studio beside ``images/``.
+
+A list of tasks with brush labels (run lengths), polygon labels and rectangle labels. Images are found by the
+path that a task names, or by its file name alone: exports carry prefixes of the server's storage. Of a task
+with several annotations the first that was not cancelled counts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from flawscope.data.dataset import Dataset
+from flawscope.data.description import ReadOptions
+from flawscope.data.layouts.coco import ring_problem
+from flawscope.data.layouts.pairs import files_below
+from flawscope.data.layouts.rows import Refusals
+from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build
+from flawscope.errors import DataError, ImageError, LayoutError
+from flawscope.images.rle import decode_rle
+from flawscope.images.sources import read_size
+
+_PEEK_BYTES = 1 << 16
+_LABEL_KEYS = ("brushlabels", "polygonlabels", "rectanglelabels")
+
+
+def _file(root: Path) -> Path | None:
+    return next((path for path in sorted(root.glob("*.json")) if _looks_right(path)), None)
+
+
+def _looks_right(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_PEEK_BYTES)
+    except OSError:
+        return False
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    return text.startswith(b"[") and b'"annotations"' in head and b'"data"' in head
+
+
+def detect(root: Path) -> bool:
+    """True when a JSON file in the root is a list of tasks with data and annotations."""
+    return _file(root) is not None
+
+
+def read(root: Path, options: ReadOptions) -> Dataset:
+    """Read the data set.
+
+    Raises:
+        LayoutError: no such file, or one that is no list of tasks.
+        DataError: tasks that cannot be used, unless they may be skipped.
+    """
+    path = _file(root)
+    if path is None:
+        raise LayoutError(f"{root}: is no label-studio set.\nExpected a JSON export (a list of tasks).")
+    try:
+        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise LayoutError(f"{path}: cannot be read as JSON ({error}).") from error
+    images = _images(root)
+    refused = Refusals(options.skip_bad)
+    names = [entry.name for entry in options.description.classes]
+    found: list[Annotated] = []
+    taken: set[Path] = set()
+    for number, task in enumerate(tasks):
+        where = f"{path.name}, task {number + 1}"
+        image, size_hw = _image(task, images, where, refused)
+        if image is None or size_hw is None:
+            continue
+        if image in taken:
+            refused.add(where, f"repeats the image {image.name}")
+            continue
+        taken.add(image)
+        shapes = tuple(_shapes(task, size_hw, names, where, refused))
+        found.append(Annotated(_name(root, image), image, shapes, str(path)))
+    problems = refused.settle(root)
+    if not found:
+        raise LayoutError(f"{path}: no task can be used.\nExpected tasks whose images lie in images/.")
+    return build(root, "label-studio", found, dict(enumerate(names, 1)), options, problems)
+
+
+def _images(root: Path) -> dict[str, Path]:
+    """Image files by their path below the root, below ``images/``, and by their bare name where it is one."""
+    files = [image for _, image in files_below(root)]
+    found: dict[str, Path] = {}
+    for image in files:
+        below = image.relative_to(root).as_posix()
+        found[below] = image
+        found.setdefault(below.removeprefix("images/"), image)
+    for image in files:
+        found.setdefault(image.name, image)
+    return found
+
+
+def _name(root: Path, image: Path) -> str:
+    return image.relative_to(root).with_suffix("").as_posix().removeprefix("images/")
+
+
+def _image(
+    task: object, images: Mapping[str, Path], where: str, refused: Refusals
+) -> tuple[Path | None, tuple[int, int] | None]:
+    data = task.get("data") if isinstance(task, Mapping) else None
+    values = data.values() if isinstance(data, Mapping) else ()
+    stated = next((value for value in values if isinstance(value, str)), "")
+    if not stated:
+        refused.add(where, "names no image; expected data with its path")
+        return None, None
+    parts = urlsplit(stated)
+    path = unquote(parse_qs(parts.query).get("d", [parts.path])[0]).lstrip("/")
+    image = images.get(path) or images.get(path.removeprefix("data/upload/")) or images.get(Path(path).name)
+    if image is None:
+        refused.add(where, f"there is no image '{path}'; expected it in images/", "no-image")
+        return None, None
+    try:
+        return image, read_size(image)
+    except ImageError as error:
+        refused.add(where, str(error).splitlines()[0], "image")
+        return None, None
+
+
+def _shapes(
+    task: Mapping[str, Any], size_hw: tuple[int, int], names: list[str], where: str, refused: Refusals
+) -> Iterator[Shape]:
+    annotations = [one for one in task.get("annotations", []) if not one.get("was_cancelled")]
+    if not annotations:
+        return
+    for number, result in enumerate(annotations[0].get("result", []), 1):
+        place = f"{where}, result {number}"
+        value = result.get("value", {})
+        labels = next((value[key] for key in _LABEL_KEYS if value.get(key)), None)
+        if labels is None:
+            continue  # choices, texts and relations draw nothing
+        name = str(labels[0])
+        if name not in names:
+            names.append(name)
+        problem, shape = _shape(value, names.index(name) + 1, size_hw, place)
+        if shape is None:
+            refused.add("" if problem.startswith(place) else place, problem)
+        else:
+            yield shape
+
+
+def _shape(
+    value: Mapping[str, Any], class_id: int, size_hw: tuple[int, int], where: str
+) -> tuple[str, Shape | None]:
+    """The object of a result, or what is wrong with it. Coordinates are percent of the image's sides."""
+    if "rle" in value:
+        try:
+            decode_rle(value["rle"], size_hw, "label-studio", where)
+        except DataError as error:
+            return str(error), None
+        return "", Shape(class_id, rle=value["rle"], where=where, dialect="label-studio")
+    ring = _ring(value)
+    problem = ring_problem(ring)
+    if problem:
+        return problem, None
+    shares = tuple(float(number) / 100 for number in ring)
+    return "", Shape(class_id, (shares,), relative=True, where=where)
+
+
+def _ring(value: Mapping[str, Any]) -> Sequence[Any]:
+    if "points" in value:
+        points = value["points"]
+        pairs = all(isinstance(point, Sequence) and len(point) == 2 for point in points)
+        return [number for point in points for number in point] if pairs else []
+    try:
+        x, y = float(value["x"]), float(value["y"])
+        return box_ring(x, y, x + float(value["width"]), y + float(value["height"]))
+    except (KeyError, TypeError, ValueError):
+        return []
