@@ -1,0 +1,168 @@
+"""Exports of Label Studio and CVAT: read in their true form, and refused entry by entry."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flawscope.data.open import open_dataset
+from flawscope.errors import DataError, LayoutError
+from flawscope.images.rle import encode_rle
+
+from ..small import photo, save
+
+SIZE_HW = (24, 32)
+
+
+def brush(mask: np.ndarray[Any, Any], name: str = "crack") -> dict[str, Any]:
+    rle = json.loads(encode_rle(mask, "label-studio"))
+    return {"type": "brushlabels", "value": {"format": "rle", "rle": rle, "brushlabels": [name]}}
+
+
+def task(image: str, *results: dict[str, Any]) -> dict[str, Any]:
+    return {"id": 1, "data": {"image": image}, "annotations": [{"result": list(results)}]}
+
+
+def studio(root: Path, *tasks: Any) -> Path:
+    for number in range(2):
+        save(root / "images" / f"a{number}.png", photo(number))
+    (root / "export.json").write_text(json.dumps(tasks), encoding="utf-8")
+    return root
+
+
+def cvat(root: Path, body: str, labels: tuple[str, ...] = ("crack",)) -> Path:
+    for number in range(2):
+        save(root / "images" / f"a{number}.png", photo(number))
+    names = "".join(f"<label><name>{name}</name></label>" for name in labels)
+    head = f"<version>1.1</version><meta><task><labels>{names}</labels></task></meta>"
+    (root / "annotations.xml").write_text(f"<annotations>{head}{body}</annotations>", encoding="utf-8")
+    return root
+
+
+def block() -> np.ndarray[Any, Any]:
+    mask = np.zeros(SIZE_HW, np.uint8)
+    mask[6:12, 8:16] = 1
+    return mask
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "images/a0.png",
+        "/data/upload/3/a0.png",
+        "/data/local-files/?d=images%2Fa0.png",
+        "s3://bucket/x/a0.png",
+    ],
+)
+def test_label_studio_finds_images_by_any_of_its_paths(tmp_path: Path, path: str) -> None:
+    data = open_dataset(studio(tmp_path, task(path, brush(block()))))
+    assert data.layout == "label-studio"
+    assert data.names == ("a0",)
+    assert np.array_equal(data["a0"].mask, block())
+
+
+def test_label_studio_polygons_and_rectangles_are_percent(tmp_path: Path) -> None:
+    points = [[25, 25], [50, 25], [50, 50], [25, 50]]
+    polygon = {"type": "polygonlabels", "value": {"points": points, "polygonlabels": ["spall"]}}
+    rectangle = {"value": {"x": 25, "y": 25, "width": 25, "height": 25, "rectanglelabels": ["spall"]}}
+    choice = {"type": "choices", "value": {"choices": ["wet"]}}
+    data = open_dataset(studio(tmp_path, task("a0.png", choice, polygon), task("a1.png", rectangle)))
+    assert [info.name for info in data.classes] == ["spall"]
+    for sample in data:
+        assert np.array_equal(sample.mask, block())
+
+
+def test_label_studio_takes_the_first_annotation_that_stands(tmp_path: Path) -> None:
+    one = task("a0.png", brush(block()))
+    one["annotations"].insert(0, {"was_cancelled": True, "result": [brush(1 - block())]})
+    assert np.array_equal(open_dataset(studio(tmp_path, one))["a0"].mask, block())
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (task("b9.png", brush(block())), "there is no image 'b9.png'"),
+        ({"data": {}, "annotations": []}, "names no image"),
+        ("text", "names no image"),
+        (task("a0.png"), "repeats the image a0.png"),
+        (task("a1.png", brush(np.ones((3, 3), np.uint8))), "result 1"),
+        (task("a1.png", {"value": {"points": [[1, 2]], "polygonlabels": ["x"]}}), "three points"),
+        (task("a1.png", {"value": {"x": 1, "rectanglelabels": ["x"]}}), "three points"),
+    ],
+)
+def test_label_studio_names_what_it_cannot_use(tmp_path: Path, bad: Any, words: str) -> None:
+    root = studio(tmp_path, task("a0.png", brush(block())), bad)
+    with pytest.raises(DataError, match=words):
+        open_dataset(root)
+    data = open_dataset(root, skip_bad=True)
+    assert "a0" in data
+    assert len(data.problems) == 1
+    assert "task 2" in str(data.problems[0])
+
+
+def test_label_studio_needs_a_list_of_tasks(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "a.png", photo(1))
+    with pytest.raises(LayoutError, match="label-studio"):
+        open_dataset(tmp_path, "label-studio")
+    (tmp_path / "export.json").write_text('[{"data": 1, "annotations": ', encoding="utf-8")
+    with pytest.raises(LayoutError, match="cannot be read as JSON"):
+        open_dataset(tmp_path, "label-studio")
+    (tmp_path / "export.json").write_text('[{"data": {}, "annotations": []}]', encoding="utf-8")
+    with pytest.raises(DataError, match="names no image"):
+        open_dataset(tmp_path, "label-studio")
+
+
+MASK = '<mask label="crack" rle="0, 48" left="8" top="6" width="8" height="6"/>'
+
+
+def test_cvat_masks_polygons_and_boxes(tmp_path: Path) -> None:
+    polygon = '<polygon label="crack" points="8,6;16,6;16,12;8,12"/><points label="crack" points="1,1"/>'
+    box = '<box label="crack" xtl="8" ytl="6" xbr="16" ybr="12"/>'
+    for number, drawn in enumerate((MASK, polygon, box)):
+        root = cvat(tmp_path / str(number), f'<image name="a0.png" width="32" height="24">{drawn}</image>')
+        data = open_dataset(root)
+        assert data.layout == "cvat"
+        assert np.array_equal(data["a0"].mask, block())
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (f'<image name="b.png">{MASK}</image>', "no such file"),
+        (f'<image name="a0.png">{MASK}</image>', "listed twice"),
+        (f'<image name="a1.png" width="9" height="9">{MASK}</image>', "says 9 x 9 px"),
+        ('<image name="a1.png"><mask label="rust" rle="1"/></image>', "unknown label 'rust'"),
+        ('<image name="a1.png"><mask label="crack" rle="0, 4"/></image>', "no whole left"),
+        (f'<image name="a1.png">{MASK.replace("48", "47")}</image>', "counts sum to 47"),
+        ('<image name="a1.png"><box label="crack" xtl="x"/></image>', "no number"),
+        ('<image name="a1.png"><polygon label="crack" points="1,1;2,2"/></image>', "three points"),
+        ('<image name="a1.png"><polygon label="crack" points="0,0;9,9;9,0;0,9"/></image>', "crosses itself"),
+    ],
+)
+def test_cvat_names_what_it_cannot_use(tmp_path: Path, bad: str, words: str) -> None:
+    root = cvat(tmp_path, f'<image name="a0.png">{MASK}</image>{bad}')
+    with pytest.raises(DataError, match=words):
+        open_dataset(root)
+    data = open_dataset(root, skip_bad=True)
+    assert "a0" in data
+    assert len(data.problems) == 1
+
+
+def test_cvat_refuses_entities_and_broken_files(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "a.png", photo(1))
+    with pytest.raises(LayoutError, match="cvat"):
+        open_dataset(tmp_path, "cvat")
+    file = tmp_path / "annotations.xml"
+    file.write_text('<!DOCTYPE x [<!ENTITY a "b">]><annotations>&a;</annotations>', encoding="utf-8")
+    with pytest.raises(LayoutError, match="declares entities"):
+        open_dataset(tmp_path)
+    file.write_text("<annotations><image>", encoding="utf-8")
+    with pytest.raises(LayoutError, match="cannot be read as XML"):
+        open_dataset(tmp_path)
+    file.write_text("<annotations></annotations>", encoding="utf-8")
+    with pytest.raises(LayoutError, match="no image can be used"):
+        open_dataset(tmp_path)
