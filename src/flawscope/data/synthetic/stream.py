@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from flawscope.data.parallel import in_order
 from flawscope.data.synthetic.canvas import SynthImage
 from flawscope.data.synthetic.disk import FORMS, description_text
 from flawscope.data.synthetic.kinds import kind_named
 from flawscope.errors import UsageError
 from flawscope.images.atomic import make_folder, new_folder, write_text_atomic
-
-_AHEAD = 4
-"""Pictures a process may be ahead of the reader: bounds the memory."""
 
 
 def seed_of(seed: int, index: int) -> int:
@@ -83,27 +77,7 @@ def generate_many(
     Raises UsageError as `synthesize` does.
     """
     requests = ((kind, seed, size_hw, clean_share) for seed in seeds)
-    return _in_order(_render, requests, workers)
-
-
-def _in_order(work: Callable[[Any], Any], jobs: Iterable[Any], workers: int) -> Iterator[Any]:
-    if workers <= 1:
-        yield from map(work, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    waiting: deque[Future[Any]] = deque()
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        try:
-            for job in jobs:
-                waiting.append(pool.submit(work, job))
-                if len(waiting) >= _AHEAD * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            # A reader that stops early, or an error, must not wait for pictures nobody wants.
-            for future in waiting:
-                future.cancel()
+    return in_order(_render, requests, workers)
 
 
 def write_dataset(
@@ -128,7 +102,7 @@ def write_dataset(
             make_folder(temporary / folder)
         jobs = ((stream, index, temporary) for index in range(stream.count))
         with form.table(temporary) as add_rows:
-            for done, (defective, rows) in enumerate(_in_order(_write_one, jobs, workers), 1):
+            for done, (defective, rows) in enumerate(in_order(_write_one, jobs, workers), 1):
                 clean += not defective
                 add_rows(rows)
                 if report is not None:
