@@ -19,6 +19,7 @@ from flawscope.errors import FlawscopeError
 VERBS: dict[str, str] = {
     "demo": "Inspect the bundled sample images with the bundled model.",
     "inspect": "Find and measure defects in photographs: masks, overlays, tables, a report.",
+    "explore": "Check a data set, count what it holds, and show it on one page.",
     "synth": "Draw images with exact masks and widths.",
     "convert": "Write data sets in another layout, or several as one.",
     "split": "Divide a data set into parts or folds, written to a file.",
