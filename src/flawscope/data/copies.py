@@ -26,6 +26,9 @@ _SMALLEST_EDGE_PX = 32
 _BLOCK_MIN = 0.60
 _ROWS_AT_ONCE = 256
 
+NO_THUMBNAIL: npt.NDArray[np.uint8] = np.zeros((_EDGE, _EDGE), np.uint8)
+"""One for all pictures that are too small: thousands of digits share it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fingerprint:
@@ -36,13 +39,28 @@ class Fingerprint:
     thumbnail: npt.NDArray[np.uint8]
     """64 x 64 grey; all zero (like nothing else) for pictures under 32 px."""
 
+    @property
+    def has_thumbnail(self) -> bool:
+        """False for pictures that are too small, or of one colour, to be a near-copy of another."""
+        return self.thumbnail is not NO_THUMBNAIL and bool(self.thumbnail.any())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """A worker process sends no thumbnail where there is none, and the reader shares one for all."""
+        if self.has_thumbnail:
+            return Fingerprint, (self.digest, self.thumbnail)
+        return _without_thumbnail, (self.digest,)
+
+
+def _without_thumbnail(digest: bytes) -> Fingerprint:
+    return Fingerprint(digest, NO_THUMBNAIL)
+
 
 def fingerprint(image: RgbImage) -> Fingerprint:
     """Fingerprint of an image H x W x 3 uint8."""
     content = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
     content.update(image.tobytes())
     if min(image.shape[:2]) < _SMALLEST_EDGE_PX:
-        return Fingerprint(content.digest(), np.zeros((_EDGE, _EDGE), np.uint8))
+        return _without_thumbnail(content.digest())
     grey = Image.fromarray(image).convert("L").resize((_EDGE, _EDGE), Image.Resampling.BOX)
     return Fingerprint(content.digest(), np.asarray(grey))
 
@@ -95,15 +113,17 @@ def near_copies(prints: Sequence[Fingerprint]) -> list[tuple[int, int]]:
     Works in stripes of rows: memory stays small, time grows with the square of the number of images
     (12,568 images: a few seconds).
     """
-    if len(prints) < 2:
+    # Digits and blank pictures have none; there may be many of them.
+    places = [number for number, item in enumerate(prints) if item.has_thumbnail]
+    if len(places) < 2:
         return []
-    thumbnails = np.stack([item.thumbnail for item in prints])
+    thumbnails = np.stack([prints[number].thumbnail for number in places])
     small = np.concatenate([_shrink(part.astype(np.float32), _HASH_EDGE) for part in _stripes(thumbnails)])
     hashes = _unit(small.reshape(len(small), -1))
     middle = np.concatenate([_middle(part.astype(np.float32)) for part in _stripes(thumbnails)])
-    digests = [item.digest for item in prints]
+    digests = [prints[number].digest for number in places]
     found: list[tuple[int, int]] = []
-    for start in range(0, len(prints), _ROWS_AT_ONCE):
+    for start in range(0, len(places), _ROWS_AT_ONCE):
         likeness = hashes[start : start + _ROWS_AT_ONCE] @ hashes[start:].T
         rows, columns = np.nonzero(likeness > _HASH_MIN)
         rows, columns = rows[columns > rows] + start, columns[columns > rows] + start
@@ -115,7 +135,7 @@ def near_copies(prints: Sequence[Fingerprint]) -> list[tuple[int, int]]:
             some, others = rows[part], columns[part]
             same = _is_same(thumbnails[some], thumbnails[others])
             pairs = zip(some[same].tolist(), others[same].tolist(), strict=True)
-            found += [(i, j) for i, j in pairs if digests[i] != digests[j]]
+            found += [(places[i], places[j]) for i, j in pairs if digests[i] != digests[j]]
     return found
 
 

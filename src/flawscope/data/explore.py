@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from flawscope.data import explore_sections, explore_tables
+from flawscope.data.copies import NO_THUMBNAIL, Fingerprint
 from flawscope.data.dataset import Dataset, Problem
 from flawscope.data.explore_look import WIDEST_PX, ImageRow, Look, look
 from flawscope.data.explore_recipe import Suggestion, suggest
@@ -138,7 +139,7 @@ def _read(
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(explore_tables.master_columns(dataset.classes))
         for done, found in enumerate(_looks(dataset, workers), 1):
-            checks.append(found.check)
+            checks.append(_slim(found.check))
             if found.row is not None:
                 rows.append(found.row)
                 writer.writerow(explore_tables.master_row(found.row, found.rles, dataset.classes))
@@ -147,6 +148,14 @@ def _read(
             if progress is not None:
                 progress(done, len(dataset), found.check.name)
     return checks, rows, widths
+
+
+def _slim(check: SampleCheck) -> SampleCheck:
+    """Let all pictures without a thumbnail share one: each process sends its own copy of it."""
+    own = check.print
+    if own is None or own.has_thumbnail:
+        return check
+    return replace(check, print=Fingerprint(own.digest, NO_THUMBNAIL))
 
 
 def _looks(dataset: Dataset, workers: int) -> Iterator[Look]:

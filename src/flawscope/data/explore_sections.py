@@ -210,8 +210,8 @@ def picture_section(tables: Mapping[str, Table]) -> Section:
     heads = {
         "source": "Source", "images": "Images", "with_defect": "With a defect",
         "brightness_mean": "Brightness", "brightness_sd": "SD", "brightness_min": "Darkest",
-        "brightness_max": "Brightest", "contrast_mean": "Contrast", "sharpness_median": "Sharpness", "sharpness_min": "Least",
-        "sharpness_max": "Most",
+        "brightness_max": "Brightest", "contrast_mean": "Contrast", "sharpness_median": "Sharpness",
+        "sharpness_min": "Least", "sharpness_max": "Most",
     }  # fmt: skip
     note = (
         "Brightness: mean grey value of an image, 0 to 255. Contrast: their standard deviation within it. "
