@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import explore_speed
 import help_time
 import install
 import rle_speed
@@ -104,3 +106,39 @@ def test_masks_for_rle_speed_are_whole() -> None:
         assert mask.any()
         assert mask.max() == 1
     assert rle_speed.real_masks(None) == []
+
+
+def test_exploring_is_timed(tmp_path: Path) -> None:
+    figures = explore_speed.measure(tmp_path, count=3, workers=1, quiet_minute_s=30.0)
+    assert figures["images"] == 3 and figures["seconds"] > 0 and figures["synth_s"] > 0
+    assert figures["quiet_minutes"] == pytest.approx(figures["seconds"] / 30)
+    if Path("/proc/self/smaps_rollup").is_file():
+        assert figures["peak_resident_mb"] >= figures["peak_proportional_mb"] > 10
+    again = explore_speed.make_set(tmp_path / "steel-3", 3, 1)
+    assert again is None, "strips that are there are not drawn anew"
+    with pytest.raises(SystemExit):
+        explore_speed.make_set(tmp_path / "steel-3", 4, 1)
+
+
+def test_the_bars_for_exploring() -> None:
+    good = {"quiet_minutes": 5.9, "peak_resident_mb": 990.0}
+    explore_speed.check(good)
+    for worse in ({"quiet_minutes": 6.1}, {"peak_resident_mb": 1001.0}):
+        with pytest.raises(SystemExit):
+            explore_speed.check(good | worse)
+
+
+def test_a_process_tree_holds_children() -> None:
+    if not Path("/proc/self/stat").is_file():
+        pytest.skip("there is no /proc")
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert child.pid in explore_speed.process_tree(os.getpid())
+        child.communicate(b"\n")
+
+
+@pytest.mark.slow
+def test_exploring_five_hundred_strips_is_fast_and_small(tmp_path: Path) -> None:
+    figures = explore_speed.measure(tmp_path, count=500)
+    # 6 quiet minutes of 69 s on two cores are 66 ms of a core an image.
+    assert figures["core_ms_per_image"] < 66
+    assert (figures["peak_resident_mb"] or 0) < explore_speed.MOST_MB
