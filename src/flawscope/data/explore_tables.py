@@ -44,7 +44,9 @@ def images_per_class(rows: Sequence[ImageRow], classes: Sequence[ClassInfo]) -> 
         alone = sum(len(row.classes) == 1 for row in own)
         found.append((info.id, info.name, info.kind, len(own), _percent(len(own), len(rows)), alone, pixels))
     clean = sum(not row.classes for row in rows)
-    found.append((None, CLEAN, "", clean, _percent(clean, len(rows)), clean, 0))
+    # Where whole images are labelled, none is without.
+    if clean or any(info.kind != "image" for info in classes):
+        found.append((None, CLEAN, "", clean, _percent(clean, len(rows)), clean, 0))
     columns = ("class_id", "class", "kind", "images", "images_percent", "images_alone", "pixels")
     return Table("classes", columns, tuple(found))
 
