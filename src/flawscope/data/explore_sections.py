@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from flawscope.data.dataset import Dataset, Problem
 from flawscope.data.explore_look import ImageRow
 from flawscope.data.explore_recipe import Suggestion
-from flawscope.data.explore_tables import CLEAN, Cell, Table
+from flawscope.data.explore_tables import Cell, Table
 from flawscope.data.integrity import IntegrityReport
 from flawscope.reporting.colours import class_colours, to_hex
 from flawscope.reporting.explore_page import Chart, Section, Sheet, Shown, TableView, bar_chart
@@ -25,15 +26,13 @@ _NONE = "–"  # noqa: RUF001
 Widths = Mapping[int, npt.NDArray[np.int64]]
 
 
-def _text(value: Cell, places: int | None = None) -> str:
+def _text(value: Cell) -> str:
     if value is None or value == "":
         return _NONE
     if isinstance(value, str):
         return value
-    if isinstance(value, int):
+    if isinstance(value, int) or value == 0:
         return number(value, 0)
-    if places is not None:
-        return number(value, places)
     return number(
         value, 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 0.1 else 3
     )
@@ -69,7 +68,7 @@ def _coloured(view: TableView, colours: Mapping[str, str]) -> TableView:
     for row in view.rows:
         colour = colours.get(row[0].text.removeprefix("only "), "")
         rows.append((Shown(row[0].text, colour=colour), *row[1:]))
-    return TableView(view.head, tuple(rows), view.title, view.note, view.csv, view.text_columns)
+    return replace(view, rows=tuple(rows))
 
 
 def integrity_section(
@@ -86,8 +85,7 @@ def integrity_section(
     good = "" if notices or notes else "Nothing is wrong with the files."
     tables = []
     if copies.rows:
-        heads = {"group": "Group", "kind": "Kind", "image": "Image", "part": "Part"}
-        tables.append(_view(copies, heads, "Copies and near-copies", text_columns=4))
+        tables.append(_copies(copies))
     lead = (
         "Every image and mask was read whole: unreadable and truncated files, masks without images and the "
         "reverse, sizes that differ, mask values that nobody declared, copies and near-copies"
@@ -96,6 +94,21 @@ def integrity_section(
     return Section(
         "integrity", "Integrity", lead, good, notices=tuple(notices), notes=notes, tables=tuple(tables)
     )
+
+
+def _copies(table: Table) -> TableView:
+    """A row a group: its images, each with its part, one group of ``copies.csv`` after another."""
+    groups: dict[Cell, list[dict[str, Cell]]] = {}
+    for row in table.dicts():
+        groups.setdefault(row["group"], []).append(row)
+    rows = []
+    for members in list(groups.values())[:_MOST_ROWS]:
+        names = [f"{one['image']} ({one['part']})" if one["part"] else str(one["image"]) for one in members]
+        kind = "copies" if all(one["kind"] == "copy" for one in members) else "near-copies"
+        rows.append((Shown(", ".join(names)), Shown(kind)))
+    left = len(groups) - len(rows)
+    note = f"{left} more groups are in the file." if left else ""
+    return TableView(("Images", "Kind"), tuple(rows), "One photograph each", note, "copies.csv", 2)
 
 
 def _shortened(lines: Sequence[str]) -> tuple[str, ...]:
@@ -158,6 +171,9 @@ def share_section(dataset: Dataset, rows: Sequence[ImageRow], table: Table) -> S
             bars = [(f"{edge:g}", float(count)) for edge, count in zip(_SHARE_EDGES, counts, strict=True)]
             svg = bar_chart(bars, colours[info.name], "share of the image up to, %")
             charts.append(Chart(info.name, svg, colours[info.name]))
+    if len(dataset.classes) == 1:
+        # With one class the other groups say the same again.
+        table, note = replace(table, rows=table.rows[:2]), "In per cent of the pixels of an image."
     view = _coloured(_view(table, heads, note=note), colours)
     return Section(
         "shares",
@@ -208,7 +224,7 @@ def _width_bars(counts: npt.NDArray[np.int64]) -> list[tuple[str, float]]:
 def picture_section(tables: Mapping[str, Table]) -> Section:
     """Sizes, and light and sharpness of each source."""
     heads = {
-        "source": "Source", "images": "Images", "with_defect": "With a defect",
+        "source": "Source", "images": "Images", "with_defect": "With a class",
         "brightness_mean": "Brightness", "brightness_sd": "SD", "brightness_min": "Darkest",
         "brightness_max": "Brightest", "contrast_mean": "Contrast", "sharpness_median": "Sharpness",
         "sharpness_min": "Least", "sharpness_max": "Most",
@@ -249,14 +265,12 @@ def cards(
     bad = len(dataset) - len(rows)
     near = sum(len(group) for group in report.near_copies)
     present = sum(any(info.id in row.classes for row in rows) for info in dataset.classes)
-    found = [(number(len(dataset), 0), "", "images", ""), (number(present, 0), "", "classes", "")]
+    found = [(number(len(dataset), 0), "", "images", "")]
+    found.append((number(present, 0), "", "class" if present == 1 else "classes", ""))
     if dataset.task == "segmentation":
         marked = sum(bool(row.classes) for row in rows)
-        found += [
-            (number(marked, 0), "", "with a defect", ""),
-            (number(len(rows) - marked, 0), "", CLEAN, ""),
-        ]
-        found[-1] = (found[-1][0], "", "clean", "")
+        found.append((number(marked, 0), "", "with a defect", ""))
+        found.append((number(len(rows) - marked, 0), "", "clean", ""))
         share = 100 * float(np.mean([row.share for row in rows])) if rows else 0.0
         found.append((number(share, 2), "%", "of all pixels marked, mean", ""))
     found.append((number(near, 0), "", "copies and near-copies", "bad" if near else "good"))

@@ -135,7 +135,7 @@ def bar_chart(
         f'aria-label="{escape(x_title)}">'
         f'<line x1="{left}" x2="{width - left}" y1="{base}" y2="{base}"/>{"".join(parts)}'
         f'<text x="{width / 2:.0f}" y="{height - 6:.0f}">{escape(x_title)}</text>'
-        f'<text class="most" x="{left}" y="10">{most:,.0f} {escape(y_title)}</text></svg>'
+        f'<text class="most" x="{left}" y="10">up to {most:,.0f} {escape(y_title)}</text></svg>'
     )
     return Markup(text)
 
