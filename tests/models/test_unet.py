@@ -30,6 +30,10 @@ VARIANTS: list[dict[str, Any]] = [
     {**SMALL, "stem": "space_to_depth", "in_channels": 1},
     {**SMALL, "stem": "space_to_depth", "padding": "valid", "deep_supervision": True},
     {**SMALL, "deep_supervision": True, "widths": (4, 5, 6, 7)},
+    {**SMALL, "upsampling": "bed_of_nails"},
+    {**SMALL, "upsampling": "transposed_bilinear"},
+    {**SMALL, "upsampling": "max_unpooling", "up_widths": (5, 3)},
+    {**SMALL, "upsampling": "max_unpooling", "padding": "valid"},
 ]
 
 
@@ -47,7 +51,7 @@ def test_every_variant_keeps_the_contract(options: dict[str, Any]) -> None:
     check_images_of_a_batch_do_not_meet(model, channels)
 
 
-@pytest.mark.parametrize("index", [4, 6])
+@pytest.mark.parametrize("index", [4, 6, 9, 10, 11])
 def test_one_exported_graph_serves_every_size(index: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
     chosen = VARIANTS[index]
@@ -129,6 +133,8 @@ def test_an_image_of_one_pixel_is_seen() -> None:
         ({"prior": 1.5}, "prior"),
         ({"prior": [0.1, 0.1]}, "prior"),
         ({"depth": 5}, "depth"),
+        ({"base_width": 8, "depth": 1}, "depth"),
+        ({"base_width": 8, "widths": (8, 16)}, "both"),
     ],
 )
 def test_a_wrong_option_is_named(wrong: dict[str, Any], named: str) -> None:

@@ -1,4 +1,4 @@
-"""The pieces that networks are built from: convolution units, ways up, padding to a multiple.
+"""The pieces that networks are built from: convolution units, padding to a multiple, first weights.
 
 Everything here works on tensors N x C x H x W and knows nothing of losses or devices.
 """
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from flawscope.errors import ConfigError
+from flawscope.models.upsampling import BilinearTransposed
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
@@ -30,9 +31,6 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "silu": lambda: nn.SiLU(inplace=True),
 }
 """Activation by name."""
-
-UPSAMPLINGS = ("transposed", "nearest", "bilinear")
-"""Ways up by a factor of two."""
 
 
 def _group_count(channels: int, wanted: int = 8) -> int:
@@ -70,22 +68,6 @@ class ConvStack(nn.Sequential):
         super().__init__(*layers)
 
 
-def make_up(kind: str, inputs: int, outputs: int) -> nn.Module:
-    """Doubles height and width and changes the channels from ``inputs`` to ``outputs``.
-
-    The interpolating ways put their 1 x 1 convolution first: both steps are linear, so the order does not
-    change the result, and on the small grid it costs a quarter.
-    """
-    if kind == "transposed":
-        return nn.ConvTranspose2d(inputs, outputs, 2, stride=2)
-    if kind == "nearest":
-        return nn.Sequential(nn.Conv2d(inputs, outputs, 1), nn.Upsample(scale_factor=2.0, mode="nearest"))
-    if kind == "bilinear":
-        up = nn.Upsample(scale_factor=2.0, mode="bilinear", align_corners=False)
-        return nn.Sequential(nn.Conv2d(inputs, outputs, 1), up)
-    raise ConfigError(f"unknown upsampling {kind!r}; expected one of {', '.join(UPSAMPLINGS)}.")
-
-
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """Repeats the last row and column until height and width are multiples of ``multiple``.
 
@@ -101,7 +83,9 @@ def init_weights(module: nn.Module, activation: str) -> None:
     slope = 0.01 if activation == "leaky_relu" else 0.0
     # ReLU is the leaky kind of slope zero.
     for part in module.modules():
-        if isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(part, BilinearTransposed):
+            part.start_bilinear()
+        elif isinstance(part, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.kaiming_normal_(part.weight, a=slope, mode="fan_out", nonlinearity="leaky_relu")
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
@@ -110,21 +94,28 @@ def init_weights(module: nn.Module, activation: str) -> None:
             nn.init.zeros_(part.bias)
 
 
+def prior_logits(prior: float | Sequence[float], classes: int) -> Tensor:
+    """Logits (``classes``,) of ``prior``, the expected share (0..1) of each class.
+
+    Raises ConfigError when a share lies outside 0..1 or the number of shares is not that of the classes.
+    """
+    shares = [prior] * classes if isinstance(prior, int | float) else list(prior)
+    if len(shares) != classes or not all(0.0 < share < 1.0 for share in shares):
+        raise ConfigError(
+            f"prior is {prior!r}; expected one share between 0 and 1, or one for each of {classes} outputs."
+        )
+    return torch.tensor([math.log(share / (1.0 - share)) for share in shares])
+
+
 def set_prior(head: nn.Conv2d, prior: float | Sequence[float]) -> None:
     """Starts the head at the logit of ``prior``, the expected share (0..1) of each class.
 
     A network that starts by calling everything rare does not spend its first steps on learning that
-    (Lin et al. 2017, section 4.1). Raises ConfigError when a share lies outside 0..1 or the number of
-    shares is not that of the classes.
+    (Lin et al. 2017, section 4.1). Raises ConfigError as `prior_logits` does, and for a head without bias.
     """
-    shares = [prior] * head.out_channels if isinstance(prior, int | float) else list(prior)
-    if len(shares) != head.out_channels or not all(0.0 < share < 1.0 for share in shares):
-        raise ConfigError(
-            f"prior is {prior!r}; expected one share between 0 and 1, or one for each of "
-            f"{head.out_channels} outputs."
-        )
+    logits = prior_logits(prior, head.out_channels)
     if head.bias is None:
         raise ConfigError("prior needs a head with a bias.")
     nn.init.normal_(head.weight, std=0.01)
     with torch.no_grad():
-        head.bias.copy_(torch.tensor([math.log(share / (1.0 - share)) for share in shares]))
+        head.bias.copy_(logits)

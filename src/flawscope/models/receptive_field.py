@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from flawscope.models.build import stride_multiple
+from flawscope.models.upsampling import BedOfNails, MaxUnpool
 
 _SIZES_PX = (256, 512, 1024, 2048)
 
@@ -74,6 +75,18 @@ class _MeanPool(nn.Module):
         return pooled
 
 
+class _Spread(nn.Module):
+    """Copies in the place of unpooling, whose zeros hide what the next convolution may see."""
+
+    def __init__(self, factor: int) -> None:
+        super().__init__()
+        self.up = nn.Upsample(scale_factor=float(factor), mode="nearest")
+
+    def forward(self, grid: torch.Tensor, *_places: torch.Tensor) -> torch.Tensor:
+        raised: torch.Tensor = self.up(grid)
+        return raised
+
+
 _POINTWISE = (
     nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.ELU, nn.GELU, nn.SiLU, nn.Hardswish, nn.Dropout, nn.Dropout2d
 )  # fmt: skip
@@ -88,6 +101,8 @@ def _linear_twin(model: nn.Module) -> nn.Module:
                 setattr(parent, name, nn.Identity())
             elif isinstance(child, nn.MaxPool2d):
                 setattr(parent, name, _MeanPool(child))
+            elif isinstance(child, BedOfNails | MaxUnpool):
+                setattr(parent, name, _Spread(getattr(child, "factor", 2)))
     with torch.no_grad():
         for part in twin.modules():
             if isinstance(part, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):

@@ -5,10 +5,10 @@ Input N x ``in_channels`` x H x W, any H and W; output logits N x ``classes`` x 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,14 +18,13 @@ from flawscope.errors import ConfigError
 from flawscope.models.blocks import (
     ACTIVATIONS,
     NORMS,
-    UPSAMPLINGS,
     ConvStack,
     ConvUnit,
     init_weights,
-    make_up,
     pad_to_multiple,
     set_prior,
 )
+from flawscope.models.upsampling import UPSAMPLINGS, UnpoolUp, make_up
 
 _REFINE_WIDTH = 8
 
@@ -45,6 +44,7 @@ class UNetOptions:
     norm: str = "batch"
     activation: str = "relu"
     upsampling: str = "transposed"
+    """One of ``UPSAMPLINGS``."""
     padding: Literal["same", "valid"] = "same"
     """``valid``: unpadded convolutions, cropped skips; the input is extended so that the output still
     covers it."""
@@ -82,12 +82,28 @@ class UNetOptions:
             raise ConfigError("unet: convs_per_level must be 1 or more, and dropout at least 0 and below 1.")
 
 
+class SkipPath(nn.Module):
+    """What lies between the contracting and the expanding path; a plain U-Net has none."""
+
+    widths: Sequence[int]
+    """Channels that it hands to each level of the expanding path, finest first."""
+
+    def forward(self, level: int, features: Sequence[Tensor], signal: Tensor) -> Tensor:
+        """The skip of a level (0 = finest).
+
+        ``features``: those of every level of the contracting path, finest first. ``signal``: the coarser
+        level's output, brought up to this level's grid.
+        """
+        raise NotImplementedError
+
+
 class UNet(nn.Module):
     """Contracting path, bottleneck, expanding path with skips, 1 x 1 head."""
 
-    def __init__(self, options: UNetOptions) -> None:
+    def __init__(self, options: UNetOptions, skips: SkipPath | None = None) -> None:
         super().__init__()
         self.options = options
+        self.skips = skips
         self._factor = 2 if options.stem == "space_to_depth" else 1
         widths = list(options.widths)
         ups = list(options.up_widths or reversed(widths[:-1]))
@@ -110,9 +126,12 @@ class UNet(nn.Module):
         self.up = nn.ModuleList()
         self.merge = nn.ModuleList()
         channels = widths[-1]
-        for skip, width in zip(reversed(widths[:-1]), ups, strict=True):
-            self.up.append(make_up(options.upsampling, channels, width))
-            self.merge.append(ConvStack((width + skip, width), options.convs_per_level, unit))
+        joining = list(skips.widths) if skips is not None else widths[:-1]
+        for level, width in zip(reversed(range(len(ups))), ups, strict=True):
+            # Unpooled values go where the level's own maxima were, channel by channel.
+            raised = widths[level] if options.upsampling == "max_unpooling" else width
+            self.up.append(make_up(options.upsampling, channels, raised))
+            self.merge.append(ConvStack((raised + joining[level], width), options.convs_per_level, unit))
             channels = width
         self.refine = _Refinement(options, channels, bias=bias) if self._factor == 2 else None
         self.head = nn.Conv2d(_REFINE_WIDTH if self.refine else channels, options.classes, 1)
@@ -177,7 +196,10 @@ class UNet(nn.Module):
             skip = features[-2 - step]
             if self.options.padding == "valid":
                 skip = _crop(skip, self._crop_px(step))
-            grid = merge(torch.cat([up(grid), skip], dim=1))
+            raised = up(grid, skip) if isinstance(up, UnpoolUp) else up(grid)
+            if self.skips is not None:
+                skip = self.skips(len(self.up) - 1 - step, features, raised)
+            grid = merge(torch.cat([raised, skip], dim=1))
             levels.append(grid)
         return levels
 
@@ -229,6 +251,25 @@ def _crop(grid: Tensor, px: int) -> Tensor:
     return grid[..., px:-px, px:-px]
 
 
-def build_unet(**options: object) -> nn.Module:
-    """A plain U-Net from the keys of `UNetOptions`. Raises ConfigError."""
-    return UNet(UNetOptions(**options))  # type: ignore[arg-type]
+def with_widths(options: Mapping[str, Any], base_width: int | None, depth: int | None) -> dict[str, Any]:
+    """Options with ``widths``: ``base_width`` channels at the finest of ``depth`` levels, doubled a level.
+
+    Without ``base_width`` the options stay as they are. Raises ConfigError where both say the widths.
+    """
+    if base_width is None:
+        if depth is not None:
+            raise ConfigError("unet: depth goes with base_width; or name the widths themselves.")
+        return dict(options)
+    if "widths" in options:
+        raise ConfigError("unet: both widths and base_width are given; expected one of them.")
+    levels = 5 if depth is None else depth
+    if base_width < 1 or not 2 <= levels <= 8:
+        raise ConfigError(
+            f"unet: base_width is {base_width} and depth {levels}; expected 1 or more, and 2 to 8 levels."
+        )
+    return {**options, "widths": tuple(base_width << level for level in range(levels))}
+
+
+def build_unet(base_width: int | None = None, depth: int | None = None, **options: object) -> nn.Module:
+    """A plain U-Net from the keys of `UNetOptions`, or with `with_widths`. Raises ConfigError."""
+    return UNet(UNetOptions(**with_widths(options, base_width, depth)))
