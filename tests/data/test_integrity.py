@@ -127,6 +127,21 @@ def test_stacks_of_overlapping_classes(tmp_path: Path) -> None:
     assert found.positive_px == {1: 64, 3: 96}
 
 
+def test_copies_that_contradict_each_other(tmp_path: Path) -> None:
+    root = image_mask_set(tmp_path / "masks", 4)
+    (root / "images/002.png").write_bytes((root / "images/000.png").read_bytes())
+    (root / "images/003.png").write_bytes((root / "images/001.png").read_bytes())
+    (root / "masks/003.png").write_bytes((root / "masks/001.png").read_bytes())
+    save(root / "masks/002.png", np.zeros((24, 32), np.uint8))
+    (told,) = (problem for problem in check(open_dataset(root)).warnings if problem.kind == "label")
+    assert "1 images occur several times with different labels, e.g. 000 and 002" in told.message
+
+    for name, seed in (("good/0", 0), ("good/1", 1), ("bad/0", 2), ("bad/1", 0)):
+        save(tmp_path / f"labels/{name}.png", photo(seed))
+    (told,) = (p for p in check(open_dataset(tmp_path / "labels")).warnings if p.kind == "label")
+    assert "bad/1 and good/0" in told.message
+
+
 def test_memory_holds_a_fingerprint_an_image(tmp_path: Path) -> None:
     report = check(open_dataset(image_mask_set(tmp_path, 2)))
     found = report.checks[0].print

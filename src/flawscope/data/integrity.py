@@ -138,6 +138,7 @@ def report_on(
     good = [check for check in checks if check.print is not None]
     copies, near = _copy_groups(good)
     warnings = [*dataset.problems, *_mask_warnings(dataset, checks), *_copy_warnings(copies, near)]
+    warnings += _contradictions(dataset, checks, copies)
     if chosen is not None:
         warnings += crossing(near, chosen)
     return IntegrityReport(checks, tuple(errors), tuple(warnings), copies, near)
@@ -280,3 +281,19 @@ def _copy_warnings(copies: Sequence[tuple[str, ...]], near: Sequence[tuple[str, 
         text = f"{count} images show the same photographs as others, e.g. {' ~ '.join(near[-1])}"
         warnings.append(Problem("near-copies", "", f"{text}; they should stand on one side of a split"))
     return warnings
+
+
+def _contradictions(
+    dataset: Dataset, checks: Sequence[SampleCheck], copies: Sequence[tuple[str, ...]]
+) -> list[Problem]:
+    """A warning when copies of one image, pixel by pixel, say different things of it."""
+    marked = {check.name: check.positive_px for check in checks}
+    torn = [
+        group
+        for group in copies
+        if any((marked[n], dataset[n].labels) != (marked[group[0]], dataset[group[0]].labels) for n in group)
+    ]
+    if not torn:
+        return []
+    text = f"{len(torn)} images occur several times with different labels, e.g. {' and '.join(torn[0])}"
+    return [Problem("label", "", f"{text}; no model can be right on both: correct or remove all but one")]
