@@ -160,10 +160,11 @@ def width_counts(plane: Plane) -> npt.NDArray[np.int64]:
             if tile.all():
                 continue  # wider than anything that is called a line
             middle = skeletonize(tile)
-            middle[: y - y0], middle[:, : x - x0] = False, False
-            middle[y - y0 + _TILE_PX :], middle[:, x - x0 + _TILE_PX :] = False, False
             if middle.any():
-                rounded = np.minimum(np.rint(_widths(tile, middle)), WIDEST_PX).astype(np.int64)
+                own = np.zeros(tile.shape, np.bool_)
+                own[y - y0 : y - y0 + _TILE_PX, x - x0 : x - x0 + _TILE_PX] = True
+                widths = np.rint(_widths(tile, middle)[own[middle]])
+                rounded = np.minimum(widths, WIDEST_PX).astype(np.int64)
                 counts += np.bincount(rounded, minlength=WIDEST_PX + 1)
     return counts
 
