@@ -14,6 +14,7 @@ from torch import nn
 
 from flawscope.errors import ConfigError
 from flawscope.models.attention_unet import KINDS, build_attention_unet
+from flawscope.models.classifiers import CLASSIFIERS
 from flawscope.models.encoder_decoder import ARCHITECTURES, build_encoder_decoder
 from flawscope.models.fcn import STRIDES, build_fcn
 from flawscope.models.unet import build_unet
@@ -23,6 +24,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     **{name: partial(build_attention_unet, name) for name in KINDS},
     **{name: partial(build_fcn, name) for name in STRIDES},
     **{name: partial(build_encoder_decoder, name) for name in ARCHITECTURES},
+    **CLASSIFIERS,
 }
 """Every network by name. All take at least ``in_channels`` and ``classes``."""
 
@@ -30,6 +32,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 def build_model(name: str, **options: object) -> nn.Module:
     """Builds a network: input N x ``in_channels`` x H x W, output logits N x ``classes`` x H x W.
 
+    A classifier (``flawscope.models.classifiers``) answers N x ``classes``.
     Raises ConfigError for an unknown name, an unknown option or a value out of range.
     """
     build = MODELS.get(name) or _from_entry_point(name)
