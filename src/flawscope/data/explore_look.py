@@ -83,9 +83,10 @@ def look(sample: Sample, classes: Sequence[ClassInfo]) -> Look:
         return Look(check)
     grey = np.asarray(Image.fromarray(image).convert("L"))
     figures = {number: ClassFigures(1.0) for number in sample.labels}
-    share, rles, widths = float(bool(figures)), {}, {}
+    share, rles = float(bool(figures)), dict[int, str]()
+    widths = dict[int, npt.NDArray[np.int64]]()
     if mask is not None:
-        figures, widths = {}, {}
+        figures = {}
         for info in classes:
             if not check.positive_px.get(info.id):
                 continue

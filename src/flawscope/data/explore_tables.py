@@ -62,7 +62,7 @@ def combinations(rows: Sequence[ImageRow], classes: Sequence[ClassInfo]) -> Tabl
     """``combinations.csv``: images of each set of classes that occurs, most frequent first."""
     names = {info.id: info.name for info in classes}
     counts = Counter(tuple(sorted(row.classes)) for row in rows)
-    found = [
+    found: list[tuple[Cell, ...]] = [
         (" + ".join(names.get(n, str(n)) for n in ids) or CLEAN, len(ids), count, _percent(count, len(rows)))
         for ids, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]
@@ -74,7 +74,9 @@ def co_occurrence(rows: Sequence[ImageRow], classes: Sequence[ClassInfo]) -> Tab
     counts: Counter[tuple[int, int]] = Counter()
     for row in rows:
         counts.update((one, two) for one in row.classes for two in row.classes)
-    found = [(one.name, *(counts[one.id, two.id] for two in classes)) for one in classes]
+    found: list[tuple[Cell, ...]] = [
+        (one.name, *(counts[one.id, two.id] for two in classes)) for one in classes
+    ]
     return Table("co_occurrence", ("class", *(info.name for info in classes)), tuple(found))
 
 
