@@ -40,6 +40,10 @@ def inspect(
         list[str] | None,
         typer.Option("--format", help="csv, masks, overlays, html (the default four), geojson, coco, json."),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Draw what attention gates let through, as explain/STEM.png (torch)."),
+    ] = False,
     max_pixels: Annotated[
         int | None, typer.Option("--max-pixels", min=1, help="Refuse larger photographs.")
     ] = None,
@@ -69,6 +73,7 @@ def inspect(
     """
     from flawscope.bundle import Bundle
     from flawscope.inspection.default_model import default_bundle_path
+    from flawscope.inspection.explain import Explainer
     from flawscope.inspection.inspector import Inspector, as_scale
     from flawscope.inspection.options import PredictOptions, parse_working_scale
     from flawscope.inspection.outputs import DEFAULT_FORMATS
@@ -76,6 +81,7 @@ def inspect(
     from flawscope.inspection.run import RunSettings, inspect_folder
 
     options = PredictOptions(flip_tta=tta, scales=parse_working_scale(working_scale), fusion=fusion)  # type: ignore[arg-type]
+    bundles = [Bundle.load(path) for path in model or [default_bundle_path()]]
     settings = RunSettings(
         inputs=tuple(images),
         out=out,
@@ -85,8 +91,8 @@ def inspect(
         max_pixels=max_pixels,
         shard=_shard(shard),
         resume=resume,
+        explainer=Explainer(bundles[0], threads) if explain else None,
     )
-    bundles = [Bundle.load(path) for path in model or [default_bundle_path()]]
     names = [item.name for item in bundles[0].classes]
     areas = _per_class("--min-area", min_area, names)
     inspector = Inspector(

@@ -12,6 +12,7 @@ from typing import Any
 from flawscope.errors import DataError, ImageError, OutputError, UsageError
 from flawscope.images.atomic import make_folder, write_bytes_atomic
 from flawscope.images.sources import InputImage, list_images
+from flawscope.inspection.explain import Explainer
 from flawscope.inspection.inspector import Inspector, open_image
 from flawscope.inspection.journal import Journal
 from flawscope.inspection.outputs import (
@@ -22,6 +23,7 @@ from flawscope.inspection.outputs import (
     write_run,
 )
 from flawscope.inspection.record import RunRecord, settings_of
+from flawscope.reporting.attention import write_attention
 from flawscope.types import Inspection, Scale
 
 Progress = Callable[[int, int, Inspection], None]
@@ -46,6 +48,8 @@ class RunSettings:
     """(I, N): only every N-th image, beginning with the I-th, counted from 1."""
     resume: bool = False
     """Leave out images that are done already, with the same settings."""
+    explainer: Explainer | None = None
+    """Draws what the network looks at, into ``explain/``."""
 
     def scale_for(self, item: InputImage) -> Scale | None:
         """The scale of one image."""
@@ -133,7 +137,9 @@ def inspect_folder(
     seconds = time.perf_counter() - started
     record = RunRecord(inspector, tuple(ordered), settings.scale, settings.formats, skipped, resumed, seconds)
     stems = [item.stem_path for item in listed if item.stem_path in results]
-    files = write_run(out, stems, [journal.picture_path(stem) for stem in stems], record)
+    files = dict(write_run(out, stems, [journal.picture_path(stem) for stem in stems], record))
+    if settings.explainer is not None:
+        files["explain"] = "explain"
     return RunResult(out, tuple(ordered), skipped, resumed, seconds, files)
 
 
@@ -156,6 +162,8 @@ def _one(item: InputImage, inspector: Inspector, settings: RunSettings, journal:
         )
     picture = journal.picture_path(item.stem_path)
     write_image(settings.out, item.stem_path, source, result, inspector.classes, settings.formats, picture)
+    if settings.explainer is not None:
+        write_attention(_explained(settings.out, item), settings.explainer.draw(source))
     slim = _without_prediction(result)
     journal.add(item.stem_path, item.path, slim)
     return slim
@@ -167,6 +175,8 @@ def _resumed(item: InputImage, settings: RunSettings, journal: Journal) -> Inspe
         return None
     picture = journal.picture_path(item.stem_path)
     files = expected_files(settings.out, item.stem_path, found.size_hw, settings.formats, picture)
+    if settings.explainer is not None:
+        files.append(_explained(settings.out, item))
     return found if all(path.exists() for path in files) else None
 
 
@@ -176,6 +186,10 @@ def _add_others(results: dict[str, Inspection], listed: Sequence[InputImage], jo
             found = journal.find(item.stem_path, item.path)
             if found is not None:
                 results[item.stem_path] = found
+
+
+def _explained(out: Path, item: InputImage) -> Path:
+    return out / "explain" / f"{item.stem_path}.png"
 
 
 def _shown_name(item: InputImage) -> str:
