@@ -16,13 +16,13 @@ from flawscope.errors import ConfigError
 from flawscope.models.attention_unet import KINDS, build_attention_unet
 from flawscope.models.classifiers import CLASSIFIERS
 from flawscope.models.encoder_decoder import ARCHITECTURES, build_encoder_decoder
-from flawscope.models.fcn import STRIDES, build_fcn
+from flawscope.models.fcn import FCNS, build_fcn
 from flawscope.models.unet import build_unet
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "unet": build_unet,
     **{name: partial(build_attention_unet, name) for name in KINDS},
-    **{name: partial(build_fcn, name) for name in STRIDES},
+    **{name: partial(build_fcn, name) for name in FCNS},
     **{name: partial(build_encoder_decoder, name) for name in ARCHITECTURES},
     **CLASSIFIERS,
 }

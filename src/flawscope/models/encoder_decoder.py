@@ -6,7 +6,8 @@ N x ``classes`` x H x W. Pretrained encoders come from the hub or, offline, from
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
@@ -63,19 +64,11 @@ def build_encoder_decoder(
     Raises ConfigError for unknown encoders, options and unfit weights, UsageError when the hub cannot be
     reached, MissingExtraError without the library.
     """
-    try:
-        import segmentation_models_pytorch as smp
-    except ImportError as error:
-        raise MissingExtraError(f"the network {name}", "train") from error
-    if encoder_weights not in ("none", "imagenet") and not encoder_weights.startswith("file:"):
-        raise ConfigError(
-            f"encoder_weights is {encoder_weights!r}; expected none, imagenet or "
-            "file:PATH of a safetensors file."
-        )
-    _check_encoder(encoder, smp.encoders.get_encoder_names())
+    smp = _library(name)
+    _check_encoder(encoder, encoder_weights, smp.encoders.get_encoder_names())
     architecture = getattr(smp, ARCHITECTURES[name])
     _check_options(name, options, signature(architecture).parameters)
-    try:
+    with _said_plainly(name, encoder, encoder_weights):
         network: nn.Module = architecture(
             encoder_name=encoder,
             encoder_weights="imagenet" if encoder_weights == "imagenet" else None,
@@ -83,15 +76,6 @@ def build_encoder_decoder(
             classes=classes,
             **options,
         )
-    except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise ConfigError(f"{name} over {encoder} cannot be built with these options: {error}") from error
-    except Exception as error:
-        if encoder_weights != "imagenet":
-            raise
-        raise UsageError(
-            f"the imagenet weights of {encoder} could not be fetched ({type(error).__name__}).\n"
-            "Offline, pass encoder_weights = 'file:PATH' of weights downloaded before, or 'none'."
-        ) from error
     if encoder_weights.startswith("file:"):
         load_encoder_weights(network.encoder, Path(encoder_weights.removeprefix("file:")))  # type: ignore[arg-type]
     if prior is not None:
@@ -101,7 +85,52 @@ def build_encoder_decoder(
     return EncoderDecoder(network, max(stride, _STRIDE_MULTIPLE))
 
 
-def _check_encoder(encoder: str, known: Sequence[str]) -> None:
+def make_encoder(name: str, encoder: str, in_channels: int, encoder_weights: str) -> nn.Module:
+    """An encoder of the library alone: N x C x H x W to its features, a list from stride 1 to 32.
+
+    ``name`` is the network that it is for. Its ``out_channels`` are those of the features. Raises as
+    `build_encoder_decoder`.
+    """
+    smp = _library(name)
+    _check_encoder(encoder, encoder_weights, smp.encoders.get_encoder_names())
+    with _said_plainly(name, encoder, encoder_weights):
+        made: nn.Module = smp.encoders.get_encoder(
+            encoder, in_channels, weights="imagenet" if encoder_weights == "imagenet" else None
+        )
+    if encoder_weights.startswith("file:"):
+        load_encoder_weights(made, Path(encoder_weights.removeprefix("file:")))
+    return made
+
+
+def _library(name: str) -> Any:
+    try:
+        import segmentation_models_pytorch
+    except ImportError as error:
+        raise MissingExtraError(f"the network {name}", "train") from error
+    return segmentation_models_pytorch
+
+
+@contextmanager
+def _said_plainly(name: str, encoder: str, encoder_weights: str) -> Iterator[None]:
+    """What the library raises, as errors of ours."""
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        raise ConfigError(f"{name} over {encoder} cannot be built with these options: {error}") from error
+    except Exception as error:
+        if encoder_weights != "imagenet":
+            raise
+        raise UsageError(
+            f"the imagenet weights of {encoder} could not be fetched ({type(error).__name__}).\n"
+            "Offline, pass encoder_weights = 'file:PATH' of weights downloaded before, or 'none'."
+        ) from error
+
+
+def _check_encoder(encoder: str, weights: str, known: Sequence[str]) -> None:
+    if weights not in ("none", "imagenet") and not weights.startswith("file:"):
+        raise ConfigError(
+            f"encoder_weights is {weights!r}; expected none, imagenet or file:PATH of a safetensors file."
+        )
     # Names with this prefix are timm's; the library itself asks timm whether it has them.
     if encoder in known or encoder.startswith("tu-"):
         return

@@ -42,7 +42,7 @@ class MaxUnpool(nn.Module):
     """Each value where max pooling took its block's maximum from, zeros beside it."""
 
     def forward(self, grid: Tensor, places: Tensor) -> Tensor:
-        """Values N x C x h x w and places of `pool_places` to N x C x 2h x 2w."""
+        """Values N x C x h x w and places of `pool_places`, of C channels or one, to N x C x 2h x 2w."""
         corners = torch.arange(4, device=grid.device).view(1, 1, 4, 1, 1)
         chosen = (places.unsqueeze(2) == corners).to(grid.dtype)
         return functional.pixel_shuffle((grid.unsqueeze(2) * chosen).flatten(1, 2), 2)
