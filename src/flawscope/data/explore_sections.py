@@ -86,9 +86,13 @@ def integrity_section(
     tables = []
     if copies.rows:
         tables.append(_copies(copies))
+    masks = (
+        "masks without images and the reverse, masks of another size, mask values that nobody declared, "
+        if dataset.task == "segmentation"
+        else ""
+    )
     lead = (
-        "Every image and mask was read whole: unreadable and truncated files, masks without images and the "
-        "reverse, sizes that differ, mask values that nobody declared, copies and near-copies"
+        f"Every file was read whole: unreadable, truncated and odd-sized images, {masks}copies, near-copies"
         + (f", also across the parts of {split}." if split else ".")
     )
     return Section(

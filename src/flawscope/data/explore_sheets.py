@@ -25,6 +25,7 @@ _STRIP_SIDE_PX = 960
 _STRIP = 3.0
 """Images this many times as wide as high are shown larger, below each other."""
 _QUALITY = 82
+_TINY_PX, _ENLARGED = 64, 6
 _IGNORED = (96, 96, 96)
 
 
@@ -93,6 +94,9 @@ def _picture(dataset: Dataset, name: str, caption: str) -> tuple[Picture, bool] 
         return None
     strip = image.shape[1] >= _STRIP * image.shape[0]
     side = _STRIP_SIDE_PX if strip else _SIDE_PX
+    if mask is None and max(image.shape[:2]) < _TINY_PX:
+        # The noise of JPEG would fill a digit of a few pixels.
+        image = image.repeat(_ENLARGED, axis=0).repeat(_ENLARGED, axis=1)
     small = shrink(image, side)
     if mask is None or not mask.any():
         return Picture(name, caption, encode_jpeg(small, _QUALITY)), strip
