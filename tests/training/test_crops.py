@@ -141,3 +141,36 @@ def test_masks_of_overlapping_classes() -> None:
     assert len(store[0].positives) == 2, "classes that do not occur offer no centre"
     crops = CropDataset(store, CropPlan(0, 32, 1, 1.0), InputSpec())
     assert crops[0][1].shape == (3, 32, 32)
+
+
+def _flips(count: int, **changes: Any) -> tuple[CropDataset, CropDataset]:
+    """Whole pictures with augmentation by flips alone, and without any."""
+    sources = [Source(f"{n}", partial(_load, n)) for n in range(count)]
+    store, plan = PictureStore(sources, 10**9), CropPlan(3, 0, 1, 0.5)
+    augment = {"flip_horizontal": 0.0, "flip_vertical": 0.0, "rotate90": 0.0, **changes}
+    return CropDataset(store, plan, InputSpec(), AugmentConfig(**augment)), CropDataset(
+        store, plan, InputSpec()
+    )
+
+
+def test_four_flips_quadruple_the_set() -> None:
+    crops, plain = _flips(3, four_flips="every")
+    assert len(crops) == 4 * len(plain) == 12
+    axes: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+    for number in range(3):
+        image, mask = plain[number]
+        for flip, axis in enumerate(axes):
+            shown, truth = crops[4 * number + flip]
+            assert torch.equal(shown, image.flip(axis)) and torch.equal(truth, mask.flip(axis))
+
+
+def test_a_flip_of_the_four_is_drawn_at_random() -> None:
+    crops, _ = _flips(1, four_flips="random")
+    assert len(crops) == 1 and len({crops[key][0].numpy().tobytes() for key in range(40)}) == 4
+
+
+def test_every_flip_meets_every_width() -> None:
+    crops, _ = _flips(1, four_flips="every", stochastic_width={"mode": "every", "kernels_px": (3,)})
+    areas = [int(crops[key][1].sum()) for key in range(len(crops))]
+    assert areas == [1, 1, 1, 1, 9, 9, 9, 9]
+    assert len({crops[key][0].numpy().tobytes() for key in range(8)}) == 4

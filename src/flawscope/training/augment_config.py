@@ -181,6 +181,11 @@ class AugmentConfig(_Section):
         default_factory=StochasticWidthConfig, description="Training masks drawn wider."
     )
 
+    four_flips: Literal["off", "every", "random"] = Field(
+        "off",
+        description="every: each image as often as it is, left for right, top for bottom, and both "
+        "(four times the set); random: one of these four drawn for each crop; off: see the next two keys.",
+    )
     flip_horizontal: float = Field(0.5, ge=0, le=1, description="Probability of left for right.")
     flip_vertical: float = Field(0.5, ge=0, le=1, description="Probability of top for bottom.")
     rotate90: float = Field(

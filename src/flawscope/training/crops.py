@@ -28,6 +28,10 @@ _ORDER, _CROP, _DRAW = 1, 2, 5
 """Streams of random numbers, apart from each other."""
 
 
+FLIPS = 4
+"""As it is, left for right, top for bottom, both."""
+
+
 @dataclass(frozen=True, slots=True)
 class CropPlan:
     """How crops are laid; see DataConfig."""
@@ -64,7 +68,9 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         self._config = augment
         self._augment = build_augment(augment) if augment else None
         self._width = augment.stochastic_width if augment else StochasticWidthConfig()
+        self._flips = augment.four_flips if augment else "off"
         self._versions = self._width.versions if self._width.mode == "every" else 1
+        self._versions *= FLIPS if self._flips == "every" else 1
         self._per_picture = plan.crops_per_image * self._versions
         weights = np.array([source.weight for source in store.sources])
         self._weights = weights if len(np.unique(weights)) > 1 else None
@@ -107,11 +113,17 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
             image = cut(picture.image, top, left, size)
         else:
             image = picture.image
+        flip = 0
+        if self._flips == "every":
+            version, flip = divmod(version, FLIPS)
+        elif self._flips == "random":
+            flip = int(rng.integers(FLIPS))
         if self._width.mode == "random":
             version = int(rng.integers(self._width.versions))
         kernels = self._width.kernels_px[:version]
         whole = picture.mask
         mask = cut_wide(whole, top, left, size, kernels) if self.plan.crop_px else widen(whole, kernels)
+        image, mask = flipped(image, flip), flipped(mask, flip)
         if self._augment is not None:
             image, mask = self._augment(image, mask, rng)
         if self.plan.crop_px and self.plan.margin_px:
@@ -125,7 +137,7 @@ class CropDataset(Dataset[tuple[Tensor, Tensor]]):
         return self._picture_of(epoch, item)[0]
 
     def _picture_of(self, epoch: int, item: int) -> tuple[int, int]:
-        """Number of the picture, and which of its masks (0 = as drawn) where each has its turn."""
+        """Number of the picture, and which of its versions (0 = as it is) where each has its turn."""
         if not self.plan.balance_sources:
             return self._in_turn(epoch, item // self._per_picture), item % self._versions
         # Item numbers are dealt to the sources in turn, and within a source to its pictures in turn.
@@ -172,6 +184,13 @@ def draw_by_weight(weights: npt.NDArray[np.float64], rng: np.random.Generator) -
     places = np.searchsorted(heaped, points, side="right")
     drawn: npt.NDArray[np.int64] = order[np.minimum(places, len(weights) - 1)]
     return drawn
+
+
+def flipped(array: npt.NDArray[Any], flip: int) -> npt.NDArray[Any]:
+    """H x W (x C) as it is (0), left for right (1), top for bottom (2), or both (3)."""
+    if not flip:
+        return array
+    return np.ascontiguousarray(array[:: -1 if flip & 2 else 1, :: -1 if flip & 1 else 1])
 
 
 def _around(position: int, size: int, extent: int, rng: np.random.Generator) -> int:
