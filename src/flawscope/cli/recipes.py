@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from flawscope.models.cost import Cost
     from flawscope.training.config import TrainConfig
-
-
-_POINTWISE = {"ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Identity", "Dropout", "Dropout2d"}
-"""Layers that would only lengthen the table: they have no weights and keep the shape."""
 
 
 def recipes(
@@ -33,7 +30,10 @@ def recipes(
     config = load_config(name)
     cost = _cost(config)
     if as_json:
-        typer.echo(json.dumps({"recipe": config.model_dump(mode="json"), "cost": cost}, ensure_ascii=False))
+        from dataclasses import asdict
+
+        shown = {"size_hw": _size_hw(config), **asdict(cost)} if cost else None
+        typer.echo(json.dumps({"recipe": config.model_dump(mode="json"), "cost": shown}, ensure_ascii=False))
         return
     typer.echo(f"# {name}: {config.description}\n# Every key, defaults included; copy, change, train.\n")
     typer.echo(dump_config(config))
@@ -76,42 +76,34 @@ def _size_hw(config: TrainConfig) -> tuple[int, int]:
     return config.input.size_px, config.input.size_px
 
 
-def _cost(config: TrainConfig) -> dict[str, Any] | None:
-    """Cost of the recipe's network with one class, or None where torch is not installed."""
+def _outputs(config: TrainConfig) -> int:
+    """Outputs for the classes that the recipe was made for; background too where masks are exclusive."""
+    background = config.task == "segmentation" and config.input.activation == "softmax"
+    return (config.expected_classes or 1) + background
+
+
+def _cost(config: TrainConfig) -> Cost | None:
+    """Cost of the recipe's network, or None where torch is not installed."""
     try:
-        import torch
+        import torch  # noqa: F401
     except ImportError:
         return None
-    from dataclasses import asdict
+    from flawscope.models.describe import cost_of
 
-    from flawscope.models.build import build_model
-    from flawscope.models.cost import count
-
-    outputs = 2 if config.input.activation == "softmax" else 1
-    # Weights from a file or the hub do not change the cost.
-    options = {key: value for key, value in config.model.options.items() if key != "encoder_weights"}
-    channels = config.input.channel_count
-    with torch.device("meta"):
-        model = build_model(config.model.name, **options, in_channels=channels, classes=outputs)
-    return {"size_hw": _size_hw(config), **asdict(count(model, _size_hw(config), channels))}
+    size_hw = _size_hw(config)
+    options = dict(config.model.options)
+    if config.task == "classification":
+        options["size_hw"] = size_hw
+    return cost_of(config.model.name, options, size_hw, config.input.channel_count, _outputs(config))
 
 
-def _cost_text(config: TrainConfig, cost: dict[str, Any] | None) -> str:
+def _cost_text(config: TrainConfig, cost: Cost | None) -> str:
     if cost is None:
         return "# Layers and cost: pip install 'flawscope[train]'"
-    height, width = cost["size_hw"]
-    lines = [f"# Network {config.model.name}, one image of {height} x {width} px, one class:"]
-    lines += [f"#   {'layer':<34} {'kind':<16} {'output':<18} {'parameters':>11} {'GFLOP':>8}"]
-    for layer in cost["layers"]:
-        if not layer["parameters"] and layer["kind"] in _POINTWISE:
-            continue
-        shape = " x ".join(map(str, layer["output_shape"]))
-        lines.append(
-            f"#   {layer['name']:<34} {layer['kind']:<16} {shape:<18} {layer['parameters']:>11,} "
-            f"{layer['gflop']:>8.3f}"
-        )
-    lines.append(
-        f"# {cost['parameters']:,} parameters ({cost['parameters_keras']:,} as Keras counts, with moving "
-        f"statistics), {cost['gflop']:.2f} GFLOP, {cost['activation_mib']:.0f} MiB of activations."
-    )
-    return "\n".join(lines)
+    from flawscope.models.describe import layer_table, totals
+
+    (height, width), count = _size_hw(config), config.expected_classes or 1
+    classes = "one class" if count == 1 else f"{count} classes"
+    lines = [f"# Network {config.model.name}, one image of {height} x {width} px, {classes}:"]
+    lines += [f"#   {line}" for line in layer_table(cost)]
+    return "\n".join([*lines, *(f"# {line}" for line in totals(cost, config.train.batch))])

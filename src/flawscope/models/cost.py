@@ -27,6 +27,9 @@ class LayerCost:
     """C x H x W, without the batch."""
     parameters: int
     gflop: float
+    window: tuple[int, int, int] | None = None
+    """Edge F, stride S and padding P of a convolution or pooling: floor((N + 2P - F) / S) + 1 outputs along a
+    side of N. None for other layers, and where rows and columns differ."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ def count(model: nn.Module, size_hw: tuple[int, int], in_channels: int | None = 
         handle.remove()
     flops = _flops_by_module(counter, type(twin).__name__)
     layers = tuple(
-        LayerCost(name, type(part).__name__, shape, _parameters(part), flops.get(name, 0) / 1e9)
+        LayerCost(
+            name, type(part).__name__, shape, _parameters(part), flops.get(name, 0) / 1e9, window_of(part)
+        )
         for name, part, shape in seen
     )
     floats = sum(torch.Size(shape).numel() for _, _, shape in seen)
@@ -76,6 +81,19 @@ def count(model: nn.Module, size_hw: tuple[int, int], in_channels: int | None = 
         activation_mib=floats * _BYTES_PER_FLOAT / 2**20,
         layers=layers,
     )
+
+
+def window_of(part: nn.Module) -> tuple[int, int, int] | None:
+    """Edge, stride and padding of a convolution or pooling; None where there is no one number."""
+    if not isinstance(part, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+        return None
+    found = []
+    for value in (part.kernel_size, part.stride, part.padding):
+        pair = value if isinstance(value, tuple) else (value, value)
+        if len(set(pair)) != 1 or not isinstance(pair[0], int):
+            return None
+        found.append(int(pair[0]))
+    return found[0], found[1], found[2]
 
 
 def _recorder(name: str, seen: list[tuple[str, nn.Module, tuple[int, ...]]]) -> Any:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flawscope.manifest import InputSpec
 from flawscope.training.augment_config import AugmentConfig
+from flawscope.types import Task
 
 Options = dict[str, Any]
 Transform = Literal["rotate180", "rotate10", "flip-horizontal", "flip-vertical"]
@@ -290,7 +291,17 @@ class TrainConfig(Section):
     tables: tuple[str, ...] = Field(
         default=(), description="Printed tables of its paper, names of `flawscope table --like NAME`."
     )
-    task: Literal["segmentation"] = Field(default="segmentation", description="What is learned.")
+    task: Task = Field(
+        default="segmentation",
+        description="What is learned: segmentation (from masks) or classification (from labels of images).",
+    )
+    expected_classes: int = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Classes of the data that the recipe was made for, for its printed table of layers; "
+        "training takes those of the data set. 0 = one.",
+    )
     model: ModelConfig = Field(default_factory=ModelConfig, description="Which network.")
     input: InputSpec = Field(
         default_factory=InputSpec,
