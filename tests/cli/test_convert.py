@@ -10,6 +10,7 @@ from PIL import Image
 
 from data.small import image_mask_set
 from flawscope.cli.app import main
+from flawscope.data.convert import TARGETS
 from flawscope.data.open import open_dataset
 
 
@@ -35,6 +36,12 @@ def test_merge_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert back.samples[0].image().shape == (16, 20, 3)
 
 
+def test_help_names_every_target(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in "".join(told.split()) for name in TARGETS)
+
+
 def test_left_out_images_are_exit_code_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = image_mask_set(tmp_path / "walls")
     (root / "images" / "003.png").write_bytes(b"no picture")
@@ -42,7 +49,7 @@ def test_left_out_images_are_exit_code_one(tmp_path: Path, capsys: pytest.Captur
     assert main(call) == 3
     assert "003.png" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    main([*call, "--skip-bad"])
+    assert main([*call, "--skip-bad"]) == 1
     assert "003.png" in capsys.readouterr().err
     assert len(open_dataset(tmp_path / "out")) == 5
 

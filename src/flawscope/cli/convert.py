@@ -14,7 +14,8 @@ def convert(
         str,
         typer.Option(
             "--to",
-            help="image-mask, kaggle-cracks, coco, severstal, label-studio, cvat, csv-labels, image-folder.",
+            help="image-mask, kaggle-cracks, crackforest, coco, severstal, yolo, voc, label-studio, cvat; "
+            "csv-labels, image-folder, idx.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", help="New or empty folder to write.")],
@@ -81,13 +82,14 @@ def convert(
     problems = [*(problem for dataset in opened for problem in dataset.problems), *result.left_out]
     for problem in problems:
         typer.echo(f"note: {problem}", err=True)
+    left_out = [problem for problem in problems if skip_bad and problem.kind in _LEFT_OUT]
     if as_json:
         facts = {
             "out": str(out),
             "layout": to,
             "images": result.images,
             "classes": [info.name for info in result.plan.classes],
-            "left_out": [str(problem) for problem in result.left_out],
+            "left_out": [str(problem) for problem in left_out],
             "notes": dict(result.notes),
         }
         typer.echo(json.dumps(facts, ensure_ascii=False))
@@ -95,8 +97,12 @@ def convert(
         typer.echo(f"{result.images} images in {out} ({to})")
         for note, count in result.notes.items():
             typer.echo(f"  {count} {note}")
-    if result.left_out:
+    if left_out:
         raise typer.Exit(1)
+
+
+_LEFT_OUT = frozenset({"image", "mask", "row", "no-image", "empty-class"})
+"""Kinds of problems that mean: something was asked for and could not be used."""
 
 
 def _class_map(given: list[str]) -> dict[str, str]:

@@ -99,7 +99,9 @@ def test_missing_column_or_table(tmp_path: Path) -> None:
 def test_declared_names(tmp_path: Path) -> None:
     _write(tmp_path, _short(f"a.jpg,1,{ONE}\n"))
     (tmp_path / "dataset.toml").write_text('[[classes]]\nname = "pits"\nkind = "area"\n')
-    assert [info.name for info in open_dataset(tmp_path).classes] == ["pits", "class-2", "class-3", "class-4"]
+    assert [info.name for info in open_dataset(tmp_path).classes] == ["pits"]
+    (tmp_path / "train.csv").write_text(_short(f"a.jpg,3,{ONE}\n"))
+    assert [info.name for info in open_dataset(tmp_path).classes] == ["pits", "class-2", "class-3"]
 
 
 def test_real_set_in_both_forms(data_root: Path, tmp_path: Path) -> None:

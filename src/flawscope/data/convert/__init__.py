@@ -17,8 +17,11 @@ from typing import Literal
 import numpy as np
 
 from flawscope.data.convert.annotations import CocoWriter, CvatWriter, LabelStudioWriter, SeverstalWriter
+from flawscope.data.convert.boxes import VocWriter, YoloWriter
+from flawscope.data.convert.digits import IdxWriter
 from flawscope.data.convert.labels import CsvLabelsWriter, ImageFolderWriter
 from flawscope.data.convert.masks import ImageMaskWriter, KaggleCracksWriter
+from flawscope.data.convert.matlab import CrackforestWriter
 from flawscope.data.convert.pixels import class_planes, resize_image, resize_stack
 from flawscope.data.convert.plan import Entry, Plan, make_plan
 from flawscope.data.convert.writers import Converted, Folder, Writer
@@ -52,8 +55,12 @@ TARGETS: dict[str, Target] = {
     "severstal": Target(SeverstalWriter, "segmentation", flat=True),
     "label-studio": Target(LabelStudioWriter, "segmentation"),
     "cvat": Target(CvatWriter, "segmentation"),
+    "yolo": Target(YoloWriter, "segmentation"),
+    "voc": Target(VocWriter, "segmentation", flat=True),
+    "crackforest": Target(CrackforestWriter, "segmentation", flat=True),
     "csv-labels": Target(CsvLabelsWriter, "classification"),
     "image-folder": Target(ImageFolderWriter, "classification", flat=True),
+    "idx": Target(IdxWriter, "classification"),
 }
 """Layout -> how it is written."""
 
@@ -126,7 +133,7 @@ def convert(
         if not written:
             raise DataError("No image can be converted.\nExpected at least one.")
         writer.close()
-        _write_split(root, plan, set(written))
+        _write_split(root, plan, {name: folder.renamed.get(name, name) for name in written})
     return ConvertResult(Path(out), len(written), plan, tuple(left_out), dict(folder.notes))
 
 
@@ -227,11 +234,13 @@ def _converted(entry: Entry, copied: bool, plan: Plan, options: ConvertOptions) 
     return Converted(entry, image, final_hw, planes[..., :-1], planes[..., -1])
 
 
-def _write_split(root: Path, plan: Plan, written: set[str]) -> None:
+def _write_split(root: Path, plan: Plan, written: Mapping[str, str]) -> None:
+    """Parts and folds by the final names of what was written (name in the plan -> final name)."""
     if plan.split is None:
         return
     parts = {
-        part: tuple(name for name in names if name in written) for part, names in plan.split.parts.items()
+        part: tuple(written[name] for name in names if name in written)
+        for part, names in plan.split.parts.items()
     }
-    folds = tuple(tuple(name for name in fold if name in written) for fold in plan.split.folds)
+    folds = tuple(tuple(written[name] for name in fold if name in written) for fold in plan.split.folds)
     write_split(root / "split.json", plan.split.model_copy(update={"parts": parts, "folds": folds}))

@@ -7,22 +7,12 @@ from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
-from scipy import ndimage
 
-from flawscope.data.convert.pixels import Stack
-from flawscope.data.convert.writers import Converted, Folder, refuse_ignored
-from flawscope.errors import DataError
+from flawscope.data.convert.pixels import pieces
+from flawscope.data.convert.writers import Converted, Folder, drawn_stack
 from flawscope.images.rle import encode_rle
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
-_EIGHT = np.ones((3, 3), np.int8)
-
-
-def _stack(item: Converted, layout: str) -> Stack:
-    refuse_ignored(item, layout)
-    if item.stack is None:
-        raise DataError(f"{item.entry.sample.name}: has no mask.")
-    return item.stack
 
 
 class CocoWriter:
@@ -35,27 +25,24 @@ class CocoWriter:
 
     def add(self, item: Converted) -> None:
         """Write the image; keep its instances."""
-        stack = _stack(item, "coco")
+        stack = drawn_stack(item, "coco")
         path = self.folder.write_image(item, f"images/{item.entry.name}", SUFFIXES)
         height, width = item.size_hw
         number = len(self.images) + 1
         file_name = path.removeprefix("images/")
         self.images.append({"id": number, "file_name": file_name, "width": width, "height": height})
         for channel, info in enumerate(self.folder.plan.classes):
-            labels, _ = ndimage.label(stack[..., channel], structure=_EIGHT)
-            for piece, window in enumerate(ndimage.find_objects(labels), 1):
+            for piece, (top, left) in pieces(stack[..., channel]):
                 plane = np.zeros(item.size_hw, np.bool_)
-                plane[window] = labels[window] == piece
-                rows, columns = window
-                box = [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start]
+                plane[top : top + piece.shape[0], left : left + piece.shape[1]] = piece
                 self.annotations.append(
                     {
                         "id": len(self.annotations) + 1,
                         "image_id": number,
                         "category_id": info.id,
                         "segmentation": {"size": [height, width], "counts": encode_rle(plane, "coco")},
-                        "area": int(plane[window].sum()),
-                        "bbox": [int(value) for value in box],
+                        "area": int(piece.sum()),
+                        "bbox": [left, top, piece.shape[1], piece.shape[0]],
                         "iscrowd": 0,
                     }
                 )
@@ -79,7 +66,7 @@ class LabelStudioWriter:
 
     def add(self, item: Converted) -> None:
         """Write the image; keep its task."""
-        stack = _stack(item, "label-studio")
+        stack = drawn_stack(item, "label-studio")
         path = self.folder.write_image(item, f"images/{item.entry.name}", SUFFIXES)
         height, width = item.size_hw
         results = [
@@ -128,20 +115,19 @@ class CvatWriter:
 
     def add(self, item: Converted) -> None:
         """Write the image; keep its masks."""
-        stack = _stack(item, "cvat")
+        stack = drawn_stack(item, "cvat")
         path = self.folder.write_image(item, f"images/{item.entry.name}", SUFFIXES)
         height, width = item.size_hw
         name = quoteattr(path.removeprefix("images/"))
         lines = [f'  <image id="{len(self.images)}" name={name} width="{width}" height="{height}">']
         for channel, info in enumerate(self.folder.plan.classes):
-            labels, _ = ndimage.label(stack[..., channel], structure=_EIGHT)
-            for piece, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
-                text = encode_rle(labels[rows, columns] == piece, "cvat")
+            for piece, (top, left) in pieces(stack[..., channel]):
+                text = encode_rle(piece, "cvat")
                 counts = ", ".join(text.split(", ")[:-4])
                 lines.append(
                     f'    <mask label={quoteattr(info.name)} source="manual" occluded="0" rle="{counts}"'
-                    f' left="{columns.start}" top="{rows.start}" width="{columns.stop - columns.start}"'
-                    f' height="{rows.stop - rows.start}" z_order="0"></mask>'
+                    f' left="{left}" top="{top}" width="{piece.shape[1]}" height="{piece.shape[0]}"'
+                    ' z_order="0"></mask>'
                 )
         self.images.append("\n".join([*lines, "  </image>"]))
 
@@ -170,7 +156,7 @@ class SeverstalWriter:
 
     def add(self, item: Converted) -> None:
         """Write the image; keep its rows."""
-        stack = _stack(item, "severstal")
+        stack = drawn_stack(item, "severstal")
         path = self.folder.write_image(item, f"train_images/{item.entry.name}", (".jpg",))
         name = path.removeprefix("train_images/")
         quoted = '"' + name.replace('"', '""') + '"' if any(mark in name for mark in ',"\n') else name

@@ -56,7 +56,9 @@ class ImageFolderWriter:
                 f"{item.entry.sample.name}: has {len(item.labels)} classes; image-folder needs one an image."
                 "\nChoose csv-labels."
             )
-        self.folder.write_image(item, f"{self.names[item.labels[0]]}/{item.entry.name}", SUFFIXES)
+        name = f"{self.names[item.labels[0]]}/{item.entry.name}"
+        self.folder.write_image(item, name, SUFFIXES)
+        self.folder.renamed[item.entry.name] = name
 
     def close(self) -> None:
         """Write ``dataset.toml``."""

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from flawscope.data.convert.pixels import index_mask
+from flawscope.data.convert.plan import Plan
 from flawscope.data.convert.writers import Converted, Folder, refuse_overlap
 from flawscope.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
+
+
+def one_class(plan: Plan, layout: str) -> None:
+    """Raise DataError for several classes where the layout has one."""
+    names = [info.name for info in plan.classes]
+    if len(names) > 1:
+        raise DataError(
+            f"{layout} has one class; here are {', '.join(names)}.\n"
+            f"Make them one, e.g. --map {names[1]}={names[0]}."
+        )
 
 
 class ImageMaskWriter:
@@ -49,12 +60,7 @@ class KaggleCracksWriter(ImageMaskWriter):
 
     def __init__(self, folder: Folder, ignored: bool) -> None:
         super().__init__(folder, ignored)
-        names = [info.name for info in folder.plan.classes]
-        if len(names) > 1:
-            raise DataError(
-                f"kaggle-cracks has one class; here are {', '.join(names)}.\n"
-                f"Make them one, e.g. --map {names[1]}={names[0]}."
-            )
+        one_class(folder.plan, "kaggle-cracks")
 
     def add(self, item: Converted) -> None:
         """Write image and mask into the folder of their part (``test``; all others go to ``train``)."""

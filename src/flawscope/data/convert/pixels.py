@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from scipy import ndimage
 
 from flawscope.types import IGNORE_INDEX, Mask, RgbImage
 
@@ -30,6 +31,13 @@ def class_planes(mask: Mask, class_ids: Mapping[int, int], count: int) -> tuple[
     if mask.ndim == 2:
         ignored = np.asarray(mask == IGNORE_INDEX, np.bool_)
     return stack, ignored
+
+
+def pieces(plane: npt.NDArray[np.bool_]) -> Iterator[tuple[npt.NDArray[np.bool_], tuple[int, int]]]:
+    """Pieces connected over sides or corners: each within its box, and the box's top and left in px."""
+    labels, _ = ndimage.label(plane, structure=np.ones((3, 3), np.int8))
+    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), 1):
+        yield labels[rows, columns] == number, (rows.start, columns.start)
 
 
 def index_mask(stack: Stack, ignored: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:

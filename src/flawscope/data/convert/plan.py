@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flawscope.data.dataset import Dataset, make_class
+from flawscope.data.layouts.pairs import PART_OF_FOLDER
 from flawscope.data.split_file import Split
 from flawscope.errors import DataError, UsageError
 from flawscope.types import ClassInfo, Sample, Task
@@ -75,8 +76,7 @@ def make_plan(
         part_of = _part_of(dataset)
         for sample in dataset:
             name = f"{prefix}_{sample.name}" if several else sample.name
-            if flat:
-                name = name.replace("/", "_")
+            name = name.replace("/", "_") if flat else _without_part_folder(name)
             entries.append(Entry(name, sample, prefix, part_of.get(sample.name, ""), class_ids))
     entries = _unique(entries)
     many = len(set().union(*(set(one.values()) for one in ids))) > 1
@@ -89,6 +89,12 @@ def make_plan(
         multi_label=any(dataset.multi_label for dataset in datasets) and many,
         split=_split(datasets, entries),
     )
+
+
+def _without_part_folder(name: str) -> str:
+    """``train/1`` as ``train_1``: layouts would take the folder for a part and drop it from the name."""
+    first, slash, rest = name.partition("/")
+    return f"{first}_{rest}" if slash and first.casefold() in PART_OF_FOLDER else name
 
 
 def _source(dataset: Dataset) -> str:

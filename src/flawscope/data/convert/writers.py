@@ -54,6 +54,8 @@ class Folder:
     root: Path
     plan: Plan
     notes: Counter[str] = field(default_factory=Counter)
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Names that the layout does not keep -> the names that it gives."""
 
     def write_image(self, item: Converted, stem: str, suffixes: tuple[str, ...]) -> str:
         """Write an image below the root, byte for byte where it may keep its form; returns its path there.
@@ -112,12 +114,20 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def drawn_stack(item: Converted, layout: str) -> Stack:
+    """The planes of an image for a layout of drawn objects, which cannot say *ignore*. Raises DataError."""
+    refuse_ignored(item, layout)
+    if item.stack is None:
+        raise DataError(f"{item.entry.sample.name}: has no mask.")
+    return item.stack
+
+
 def refuse_ignored(item: Converted, layout: str) -> None:
     """Raise DataError where pixels are marked *ignore* and the layout cannot say so."""
     if item.ignored is not None and item.ignored.any():
         raise DataError(
             f"{item.entry.sample.name}: {int(item.ignored.sum())} pixels are marked 'ignore', which {layout}"
-            " cannot say.\nChoose image-mask or kaggle-cracks, or count them as background with"
+            " cannot say.\nChoose image-mask, kaggle-cracks or crackforest, or count them as background with"
             " --ignored background."
         )
 
@@ -129,5 +139,5 @@ def refuse_overlap(item: Converted, layout: str) -> None:
         if shared:
             raise DataError(
                 f"{item.entry.sample.name}: classes overlap at {shared} pixels; {layout} has one class a"
-                " pixel.\nChoose coco, severstal, label-studio or cvat."
+                " pixel.\nChoose coco, severstal, yolo, label-studio or cvat."
             )

@@ -90,12 +90,16 @@ def _part(path: Path) -> str:
     return next((PART_OF_FOLDER[word] for word in words if word in PART_OF_FOLDER), "")
 
 
+def _folders(root: Path, path: Path) -> list[Path]:
+    """Folders that the images of a JSON file may lie in, the nearest first."""
+    end = path.stem.rpartition("_")[2]
+    return [root / "images" / end, root / end, root / "images", path.parent, root]
+
+
 def _find_images(root: Path, path: Path) -> dict[str, Path]:
     """Image files by their path below each folder that may be meant; the nearest folder comes first."""
-    end = path.stem.rpartition("_")[2]
-    folders = [root / "images" / end, root / end, root / "images", path.parent, root]
     found: dict[str, Path] = {}
-    for folder in folders:
+    for folder in _folders(root, path):
         if folder.is_dir():
             for _, image in files_below(folder):
                 found.setdefault(image.relative_to(folder).as_posix(), image)
@@ -137,18 +141,17 @@ def _read_file(
                 refused.add(where if problem and not problem.startswith(where) else "", problem)
             else:
                 shapes[item["image_id"]].append(shape)
-    base = _common(root, [image for image, _ in known.values()])
+    folders = _folders(root, path)
     return [
-        Annotated(
-            image.relative_to(base).with_suffix("").as_posix(), image, tuple(shapes[key]), str(path), part
-        )
+        Annotated(_name(image, folders), image, tuple(shapes[key]), str(path), part)
         for key, (image, _) in known.items()
     ]
 
 
-def _common(root: Path, images: Sequence[Path]) -> Path:
-    folders = {image.parent for image in images}
-    return folders.pop() if len(folders) == 1 else root
+def _name(image: Path, folders: Sequence[Path]) -> str:
+    """The path below the nearest of the folders, less the suffix."""
+    folder = next(folder for folder in folders if folder in image.parents)
+    return image.relative_to(folder).with_suffix("").as_posix()
 
 
 def _checked_size(

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from flawscope.data.dataset import Dataset
 from flawscope.data.description import ReadOptions
 from flawscope.data.layouts.coco import ring_problem
-from flawscope.data.layouts.pairs import files_below
+from flawscope.data.layouts.pairs import images_by_path
 from flawscope.data.layouts.rows import Refusals
 from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build
 from flawscope.errors import DataError, ImageError, LayoutError
@@ -54,16 +54,14 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     names = [entry.name for entry in options.description.classes]
     listed = [(label.text or "").strip() for label in tree.iterfind("meta//labels/label/name")]
     names += [name for name in listed if name and name not in names]
-    files = list(files_below(root))
-    images = {image.relative_to(root).as_posix(): image for _, image in files}
-    images = {image.name: image for _, image in files} | images
+    images = images_by_path(root)
     refused = Refusals(options.skip_bad)
     found: list[Annotated] = []
     taken: set[Path] = set()
     for element in tree.iterfind("image"):
         stated = element.get("name", "")
         where = f"{path.name}, image '{stated}'"
-        image = images.get(stated) or images.get(f"images/{stated}") or images.get(Path(stated).name)
+        image = images.get(f"images/{stated}") or images.get(stated) or images.get(Path(stated).name)
         if image is None:
             refused.add(where, "there is no such file; expected it in images/", "no-image")
         elif image in taken:

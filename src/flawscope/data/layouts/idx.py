@@ -25,6 +25,7 @@ from flawscope.types import ClassInfo, RgbImage, Sample
 IMAGES_MAGIC = 2051
 LABELS_MAGIC = 2049
 _PARTS = {"train": "train", "t10k": "test"}
+PREFIX_OF_PART = {part: prefix for prefix, part in _PARTS.items()}
 _LARGEST = 4_000_000_000
 """No archive may unpack to more bytes than this."""
 
@@ -142,5 +143,6 @@ def read(root: Path, options: ReadOptions) -> Dataset:
 
 def _classes(options: ReadOptions, top: int) -> tuple[ClassInfo, ...]:
     given = options.description.classes
-    names = [given[number].name if number < len(given) else str(number) for number in range(top + 1)]
+    count = max(top + 1, len(given))
+    names = [given[number].name if number < len(given) else str(number) for number in range(count)]
     return tuple(make_class(number, name, "image") for number, name in enumerate(names))

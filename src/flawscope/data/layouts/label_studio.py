@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from flawscope.data.dataset import Dataset
 from flawscope.data.description import ReadOptions
 from flawscope.data.layouts.coco import ring_problem
-from flawscope.data.layouts.pairs import files_below
+from flawscope.data.layouts.pairs import images_by_path
 from flawscope.data.layouts.rows import Refusals
 from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build
 from flawscope.errors import DataError, ImageError, LayoutError
@@ -60,7 +60,7 @@ def read(root: Path, options: ReadOptions) -> Dataset:
         tasks = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise LayoutError(f"{path}: cannot be read as JSON ({error}).") from error
-    images = _images(root)
+    images = images_by_path(root)
     refused = Refusals(options.skip_bad)
     names = [entry.name for entry in options.description.classes]
     found: list[Annotated] = []
@@ -80,19 +80,6 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     if not found:
         raise LayoutError(f"{path}: no task can be used.\nExpected tasks whose images lie in images/.")
     return build(root, "label-studio", found, dict(enumerate(names, 1)), options, problems)
-
-
-def _images(root: Path) -> dict[str, Path]:
-    """Image files by their path below the root, below ``images/``, and by their bare name where it is one."""
-    files = [image for _, image in files_below(root)]
-    found: dict[str, Path] = {}
-    for image in files:
-        below = image.relative_to(root).as_posix()
-        found[below] = image
-        found.setdefault(below.removeprefix("images/"), image)
-    for image in files:
-        found.setdefault(image.name, image)
-    return found
 
 
 def _name(root: Path, image: Path) -> str:

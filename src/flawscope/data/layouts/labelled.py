@@ -110,12 +110,19 @@ def read_csv(root: Path, options: ReadOptions) -> Dataset:
     problems = refused.settle(root)
     if not labels:
         raise LayoutError(f"{table}: no row can be used.\nExpected file,class with files in {root}.")
-    base = Path(os.path.commonpath([path.parent for path in labels]))
+    base = _image_root(root, labels)
     found = [
         (path.relative_to(base).with_suffix("").as_posix(), path, classes, "")
         for path, classes in labels.items()
     ]
     return _classified(root, "csv-labels", found, options, [*problems, *_unlabelled(base, labels)])
+
+
+def _image_root(root: Path, files: Iterable[Path]) -> Path:
+    """The folder of images that all files lie in, by its name; else what their paths share."""
+    shared = Path(os.path.commonpath([path.parent for path in files]))
+    first = shared.relative_to(root).parts[:1]
+    return root / first[0] if first and first[0].lower() in IMAGE_FOLDERS else shared
 
 
 def _unlabelled(base: Path, labels: Mapping[Path, object]) -> list[Problem]:

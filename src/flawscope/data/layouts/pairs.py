@@ -79,6 +79,18 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
                 yield path.relative_to(folder).with_suffix("").as_posix(), path
 
 
+def images_by_path(root: Path) -> dict[str, Path]:
+    """Image files by their path below the root, below ``images/``, and by their bare name, in this order."""
+    files = {image.relative_to(root).as_posix(): image for _, image in files_below(root)}
+    found = dict(files)
+    for path, image in files.items():
+        if path.startswith("images/"):
+            found.setdefault(path.removeprefix("images/"), image)
+    for image in files.values():
+        found.setdefault(image.name, image)
+    return found
+
+
 def _has_image(folder: Path) -> bool:
     return next(files_below(folder), None) is not None
 

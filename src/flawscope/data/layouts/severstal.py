@@ -110,7 +110,7 @@ def read(root: Path, options: ReadOptions) -> Dataset:
             elif found.text:
                 runs.setdefault(image_id, []).append(found)
     overlap = _check_runs(runs, images, refused)
-    depth = _depth(runs) if overlap else 0
+    depth = _depth(runs, options) if overlap else 0
     samples = []
     source = options.description.source or "Severstal"
     for image_id, (name, path) in sorted(images.items()):
@@ -119,7 +119,7 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     return Dataset(
         root,
         "severstal",
-        _classes(options, _depth(runs)),
+        _classes(options, _depth(runs, options)),
         "segmentation",
         tuple(samples),
         None,
@@ -129,8 +129,10 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     )
 
 
-def _depth(runs: dict[str, list[Runs]]) -> int:
-    return max([CLASS_COUNT, *(item.class_id for items in runs.values() for item in items)])
+def _depth(runs: dict[str, list[Runs]], options: ReadOptions) -> int:
+    """The number of classes: as declared, else four; more where rows have higher ids."""
+    least = len(options.description.classes) or CLASS_COUNT
+    return max([least, *(item.class_id for items in runs.values() for item in items)])
 
 
 def _classes(options: ReadOptions, count: int) -> tuple[ClassInfo, ...]:

@@ -45,15 +45,36 @@ class Shape:
         """The object as H x W bool. Raises DataError for run lengths that do not fit."""
         if self.rle is not None:
             return decode_rle(self.rle, size_hw, self.dialect, self.where).astype(np.bool_)
-        from skimage.draw import polygon as fill_polygon  # slow to import, and seldom needed
-
         plane = np.zeros(size_hw, np.bool_)
         scale = (size_hw[1], size_hw[0]) if self.relative else (1, 1)
         for ring in self.rings_xy:
-            points = np.asarray(ring, np.float64).reshape(-1, 2) * scale
-            rows, columns = fill_polygon(points[:, 1] - 0.5, points[:, 0] - 0.5, size_hw)
-            plane[rows, columns] = True
+            fill(plane, np.asarray(ring, np.float64).reshape(-1, 2) * scale)
         return plane
+
+
+def fill(plane: Plane, corners_xy: npt.NDArray[np.float64]) -> None:
+    """Mark the pixels of ``plane`` whose centre lies inside a polygon (N x 2, px; even-odd rule).
+
+    Each side is followed from row to row; where it passes a row's line of centres, what lies to the right of
+    it changes between inside and outside.
+    """
+    height, width = plane.shape
+    ends = np.roll(corners_xy, -1, axis=0)
+    low, high = np.minimum(corners_xy[:, 1], ends[:, 1]), np.maximum(corners_xy[:, 1], ends[:, 1])
+    first = np.clip(np.ceil(low - 0.5), 0, height).astype(np.int64)
+    count = np.clip(np.ceil(high - 0.5), 0, height).astype(np.int64) - first
+    sides = np.repeat(np.arange(len(first)), count)
+    if not len(sides):
+        return
+    rows = np.arange(len(sides)) - np.repeat(np.cumsum(count) - count, count) + first[sides]
+    x, y = corners_xy[sides].T
+    slope = (ends[sides, 0] - x) / (ends[sides, 1] - y)
+    columns = np.clip(np.ceil(x + (rows + 0.5 - y) * slope - 0.5), 0, width).astype(np.int64)
+    top, left = int(rows.min()), int(columns.min())
+    size_hw = int(rows.max()) - top + 1, int(columns.max()) - left + 1
+    passed = np.bincount((rows - top) * size_hw[1] + columns - left, minlength=size_hw[0] * size_hw[1])
+    inside = np.cumsum(passed.reshape(size_hw), axis=1)[:, : width - left] % 2 == 1
+    plane[top : top + size_hw[0], left : left + inside.shape[1]] |= inside
 
 
 def box_ring(x0: float, y0: float, x1: float, y1: float) -> tuple[float, ...]:

@@ -47,7 +47,7 @@ def read(root: Path, options: ReadOptions) -> Dataset:
         DataError: rows that cannot be used, unless they may be skipped.
     """
     refused = Refusals(options.skip_bad)
-    names = _class_names(root)
+    names = [entry.name for entry in options.description.classes] or _class_names(root)
     found: list[Annotated] = []
     used: set[Path] = set()
     top = len(names)
