@@ -1,0 +1,96 @@
+"""The verification experiment at a tiny size: its parts, its calls, its table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import attention_isbi
+from flawscope.data.open import open_dataset
+from flawscope.training.config_load import load_config
+
+
+def write_cells(root: Path, count: int = 10) -> Path:
+    folder = root / attention_isbi.SET
+    for kind in ("image", "label"):
+        (folder / "train" / kind).mkdir(parents=True)
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        label = np.full((48, 64), 255, np.uint8)
+        label[number + 3 :: 12] = 0
+        image = rng.integers(120, 200, label.shape, dtype=np.uint8)
+        image[label == 0] = 50
+        Image.fromarray(image).save(folder / "train" / "image" / f"{number}.png")
+        Image.fromarray(label).save(folder / "train" / "label" / f"{number}.png")
+    names = [str(number) for number in range(count)]
+    parts = {"train": names[:-2], "test": names[-2:]}
+    folds = [names[k : k + 2] for k in range(0, count, 2)]
+    (folder / "split.json").write_text(json.dumps({"schema": 1, "parts": parts, "folds": folds}))
+    return root
+
+
+def options(tmp_path: Path, *more: str) -> Any:
+    words = ["--data", str(write_cells(tmp_path / "data")), "--work", str(tmp_path / "work"), *more]
+    return attention_isbi.parse([*words, "--json", str(tmp_path / "r.json")])
+
+
+def test_every_image_may_train_because_a_drawn_one_validates(tmp_path: Path) -> None:
+    root = attention_isbi.prepare(options(tmp_path).data, tmp_path / "set")
+    dataset = open_dataset(root)
+    assert len(dataset) == 11 and attention_isbi.FILLER in dataset.names
+    assert attention_isbi.prepare(tmp_path / "nowhere", root) == root  # made once
+
+
+def test_the_parts_of_each_protocol(tmp_path: Path) -> None:
+    plans = attention_isbi.protocols(options(tmp_path).data, ["all", "held-out", "folds"])
+    assert list(plans) == ["all", "held-out", *(f"fold-{k}" for k in range(5))]
+    assert plans["all"]["train"] == plans["all"]["test"] and len(plans["all"]["train"]) == 10
+    for name, parts in plans.items():
+        if name != "all":
+            assert len(parts["train"]) == 8 and not set(parts["train"]) & set(parts["test"])
+    assert sorted(name for k in range(5) for name in plans[f"fold-{k}"]["test"]) == sorted("0123456789")
+
+
+def test_runs_calls_and_table(tmp_path: Path) -> None:
+    chosen = options(tmp_path, "--networks", "U-net", "Full Attention U-net", "--quiet-minutes", "2")
+    calls: list[list[str]] = []
+
+    def run(command: Any) -> None:
+        words = [str(word) for word in command]
+        calls.append(words)
+        out = Path(words[words.index("--out") + 1])
+        if words[3] == "train":
+            sets = [words[k + 1] for k, word in enumerate(words) if word == "--set"]
+            load_config(words[4], sets)  # every key exists
+            (out / "checkpoints").mkdir(parents=True)
+            state = {"progress": {"step": 5, "elapsed_s": 60.0}}
+            (out / "checkpoints" / "last.json").write_text(json.dumps(state))
+        else:
+            out.mkdir()
+            figure = {"value": 0.8, "low": 0.7, "high": 0.9}
+            content = {"figures": dict.fromkeys(attention_isbi.SHOWN, figure)}
+            (out / "metrics.json").write_text(json.dumps(content))
+
+    figures = attention_isbi.run_all(chosen, run, lambda: 30.0)
+    assert len(figures["runs"]) == 2 * (1 + 1 + 5 + 1)
+    sane = [words for words in calls if "--minutes" in words]
+    assert len(sane) == 2 and sane[0][sane[0].index("--minutes") + 1] == "1.000"
+    row = json.loads((tmp_path / "r.json").read_text())["figures"]["table"]["Full Attention U-net"]
+    assert row == {
+        "printed": 90.02, "all": 80.0, "held-out": 80.0, "sane": 80.0, "folds_mean": 80.0, "folds_sd": 0.0
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_one_real_run(tmp_path: Path) -> None:
+    chosen = options(
+        tmp_path, "--networks", "Attention U-net", "--protocols", "all", "--width", "2", "--epochs", "1",
+        "--set-option", "input.size_hw=[48, 64]", "--set-option", "train.workers=0",
+    )  # fmt: skip
+    (row,) = attention_isbi.run_all(chosen)["runs"]
+    assert row["steps"] == 5 and 0.0 <= row["miou_image_mean"] <= 1.0
