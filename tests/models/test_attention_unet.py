@@ -52,7 +52,7 @@ def test_one_exported_graph_serves_every_size(name: str, tmp_path: Path) -> None
 
 
 def test_a_gate_does_what_its_formula_says() -> None:
-    gate = AttentionGate(2, 1, "none")
+    gate: Any = AttentionGate(2, 1, "none")
     with torch.no_grad():
         for part in gate.parameters():
             part.zero_()

@@ -23,10 +23,10 @@ from .networks import (
 )
 
 
-def small(name: str, **options: Any) -> torch.nn.Module:
+def small(name: str, **options: Any) -> Any:
     torch.manual_seed(0)
-    model = build_model(name, **{"encoder": "mobilenet_v2", "classes": 2, **options})
-    for score in model.score.values():  # type: ignore[union-attr,operator]
+    model: Any = build_model(name, **{"encoder": "mobilenet_v2", "classes": 2, **options})
+    for score in model.score.values():
         torch.nn.init.normal_(score.weight, std=0.1)
     return model
 
@@ -50,23 +50,23 @@ def test_an_encoder_without_features_of_stride_two() -> None:
     check_shapes(small("fcn-16s", encoder="mit_b0", upsampling="max_unpooling", in_channels=1), 1, 2)
 
 
-@pytest.mark.parametrize("kind", ["transposed_bilinear", "max_unpooling", "bed_of_nails"])
+@pytest.mark.parametrize("kind", ["transposed_bilinear", "max_unpooling"])
 def test_one_exported_graph_serves_every_size(kind: str, tmp_path: Path) -> None:
-    check_export(small("fcn-8s", upsampling=kind), 3, tmp_path)
+    check_export(small("fcn-8s", encoder="resnet18", upsampling=kind), 3, tmp_path)
 
 
 @pytest.mark.parametrize(("name", "scored"), [("fcn-32s", [5]), ("fcn-16s", [4, 5]), ("fcn-8s", [3, 4, 5])])
 def test_scores_are_summed_on_the_way_up(name: str, scored: list[int]) -> None:
     """At the start it is bilinear interpolation of the levels' scores, doubled and added."""
     model = small(name).eval()
-    assert [int(level) for level in model.score] == scored  # type: ignore[union-attr,arg-type]
+    assert [int(level) for level in model.score] == scored
     given = image(1, 3, 320, 320)
     with torch.no_grad():
-        features = model.encoder(given)  # type: ignore[operator]
-        wanted = model.score["5"](features[5])  # type: ignore[index]
+        features = model.encoder(given)
+        wanted = model.score["5"](features[5])
         for level in reversed(scored[:-1]):
             doubled = functional.interpolate(wanted, scale_factor=2.0, mode="bilinear")
-            wanted = model.score[str(level)](features[level]) + doubled  # type: ignore[index]
+            wanted = model.score[str(level)](features[level]) + doubled
         wanted = functional.interpolate(wanted, size=(320, 320), mode="bilinear")
         # Beyond the border a transposed convolution sees zeros, interpolation the border again.
         inner = slice(96, -96)

@@ -63,7 +63,7 @@ def test_max_unpooling_remembers_where_the_largest_lay() -> None:
 def test_max_unpooling_is_torchs_also_at_ties() -> None:
     fine = torch.randint(0, 3, (2, 3, 8, 6), generator=torch.Generator().manual_seed(0)).float()
     pooled, indices = functional.max_pool2d(fine, 2, return_indices=True)
-    wanted = functional.max_unpool2d(pooled, indices, 2)
+    wanted = functional.max_unpool2d(pooled, indices, [2, 2])
     assert torch.equal(MaxUnpool()(pooled, pool_places(fine)), wanted)
 
 

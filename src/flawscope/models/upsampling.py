@@ -35,7 +35,9 @@ def pool_places(fine: Tensor) -> Tensor:
 
     The first of equal values, as torch's max pooling takes it.
     """
-    return functional.pixel_unshuffle(fine, 2).unflatten(1, (fine.shape[1], 4)).argmax(dim=2)
+    corners = functional.pixel_unshuffle(fine, 2)
+    count, channels = fine.shape[:2]
+    return corners.reshape(count, channels, 4, corners.shape[-2], corners.shape[-1]).argmax(dim=2)
 
 
 class MaxUnpool(nn.Module):
