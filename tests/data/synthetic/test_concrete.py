@@ -130,11 +130,22 @@ def test_visible_tells_a_dark_line_from_nothing() -> None:
         (0, (64, 64), ConcreteOptions(materials={"jelly": 1}), "jelly"),
         (0, (64, 64), ConcreteOptions(materials={}), "materials"),
         (0, (64, 64), ConcreteOptions(materials={"brick": 0}), "materials"),
+        (0, (64, 64), ConcreteOptions(always=("graffiti",)), "graffiti"),
     ],
 )
 def test_refusals(seed: int, size_hw: tuple[int, int], options: ConcreteOptions | None, word: str) -> None:
     with pytest.raises(UsageError, match=word):
         render_concrete(seed, size_hw, options)
+
+
+@pytest.mark.parametrize("distractors", [True, False])
+def test_a_named_distractor_is_in_every_picture(distractors: bool) -> None:
+    always = ("weld-seam", "handwriting")
+    for seed in range(4):
+        drawn = render_concrete(seed, (64, 80), ConcreteOptions(distractors=distractors, always=always))
+        names = drawn.recipe["distractors"]
+        assert set(always) <= set(names)
+        assert distractors or names == list(always)
 
 
 @pytest.mark.parametrize("material", ["asphalt", "brick", "concrete", "plaster", "painted-steel", "rubble"])

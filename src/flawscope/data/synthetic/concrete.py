@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 from flawscope.data.synthetic import camera, textures
 from flawscope.data.synthetic.canvas import Canvas, CrackTruth, Float32Array, MaskArray, PointsXY, SynthImage
 from flawscope.data.synthetic.cracks import CrackOptions, draw_cracks
-from flawscope.data.synthetic.distractors import draw_distractors
+from flawscope.data.synthetic.distractors import DISTRACTORS, draw_distractors
 from flawscope.data.synthetic.noise import chance, log_uniform
 from flawscope.data.synthetic.strokes import Stroke, rasterised, stroke_band
 from flawscope.data.synthetic.textures.patchwork import blank, join
@@ -59,6 +59,8 @@ class ConcreteOptions:
     """Pictures painted at another scale and resized."""
     distractors: bool = True
     """Whether joints, stains, shadows and the like are painted."""
+    always: tuple[str, ...] = ()
+    """Distractors that every picture has, names of `distractors.DISTRACTORS`; also where no others are."""
     cracks: CrackOptions | None = None
     """How cracks are drawn; None: as the material suggests."""
 
@@ -83,13 +85,14 @@ def render_concrete(
     canvas = _surface(surface_rng, canvas_hw, options)
     recipe: dict[str, Any] = {"kind": "concrete", "seed": seed, "zoom": round(zoom, 3), "clean": clean}
     drawn: list[str] = []
-    if options.distractors:
-        drawn += draw_distractors(before_rng, canvas, (), stage="before")
+    marked = options.distractors or bool(options.always)
+    if marked:
+        drawn += draw_distractors(before_rng, canvas, (), "before", options.always, options.distractors)
     cracks: tuple[CrackTruth, ...] = ()
     if not clean:
         cracks = draw_cracks(crack_rng, canvas, np.zeros(canvas_hw, np.uint8), options.cracks)
-    if options.distractors:
-        drawn += draw_distractors(after_rng, canvas, cracks, stage="after")
+    if marked:
+        drawn += draw_distractors(after_rng, canvas, cracks, "after", options.always, options.distractors)
     scene = camera.light(camera_rng, canvas)
     if zoom != 1:
         scene = _resized(scene, size_hw, zoom)
@@ -164,11 +167,20 @@ def _check_options(options: ConcreteOptions) -> None:
         value = getattr(options, name)
         if not 0 <= value <= 1:
             raise UsageError(f"{name} is {value}; expected a share from 0 to 1.")
+    _check_always(options.always)
     unknown = sorted(set(options.materials) - set(textures.TEXTURES))
     if unknown or sum(options.materials.values()) <= 0 or min(options.materials.values()) < 0:
         found = f"unknown: {', '.join(unknown)}" if unknown else "no positive share"
         raise UsageError(
             f"materials has {found}.\nExpected shares for some of: {', '.join(textures.TEXTURES)}."
+        )
+
+
+def _check_always(names: tuple[str, ...]) -> None:
+    strange = sorted(set(names) - set(DISTRACTORS))
+    if strange:
+        raise UsageError(
+            f"always names {', '.join(strange)}.\nExpected names of distractors: {', '.join(DISTRACTORS)}."
         )
 
 

@@ -8,7 +8,7 @@ opaque covers (leaves) keep clear of the cracks, so that no label lies under som
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -116,16 +116,23 @@ def stage_of(name: str) -> Stage:
 
 
 def draw_distractors(
-    rng: np.random.Generator, canvas: Canvas, cracks: Sequence[CrackTruth], stage: Stage
+    rng: np.random.Generator,
+    canvas: Canvas,
+    cracks: Sequence[CrackTruth],
+    stage: Stage,
+    always: Collection[str] = (),
+    others: bool = True,
 ) -> list[str]:
-    """Draw some distractors of one stage, each by its own chance for this material; returns their names.
+    """Draw distractors of one stage: those of ``always``, and others each by its chance for this material.
 
-    About one per stage on average; every fifth picture has none, some are crowded.
+    Returns their names. Others are about one per stage on average; every fifth picture has none, some are
+    crowded.
     """
     odds = {**_COMMON, **_BY_MATERIAL.get(canvas.material, {})}
     crowd = float(rng.choice([0.0, 0.7, 1.2, 2.2], p=[0.2, 0.3, 0.35, 0.15]))
     names = [name for name in DISTRACTORS if stage_of(name) == stage]
-    drawn = [name for name in names if rng.random() < crowd * odds.get(name, 0.0)]
+    crowd *= others
+    drawn = [name for name in names if rng.random() < crowd * odds.get(name, 0.0) or name in always]
     for name in drawn:
         DISTRACTORS[name](rng, canvas, cracks)
     return drawn
