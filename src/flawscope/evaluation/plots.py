@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def draw_precision_recall(path: Path, rows: Sequence[ImageRow], names: Sequence[str]) -> None:
     """Draw precision over recall of each class, strict and within 2 px, with the model's own point."""
-    plot, axes = _plot(1)
+    plot, axes = new_plot(1)
     for k, name in enumerate(names):
         counts = [row.classes[k] for row in rows]
         curves = pooled_curves(counts)
@@ -43,12 +43,12 @@ def draw_precision_recall(path: Path, rows: Sequence[ImageRow], names: Sequence[
         xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="Pooled over all pixels"
     )
     axes[0].legend(loc="lower left", fontsize=8)
-    _save(plot, path)
+    save_plot(plot, path)
 
 
 def draw_thresholds(path: Path, choices: Sequence[ThresholdChoice]) -> None:
     """Draw F1, precision and recall over the threshold, and the score over the minimum area."""
-    plot, axes = _plot(2 * len(choices), 2)
+    plot, axes = new_plot(2 * len(choices), 2)
     for k, choice in enumerate(choices):
         left, right = axes[2 * k], axes[2 * k + 1]
         for name in ("f1", "f1_tol2", "precision", "recall"):
@@ -64,12 +64,12 @@ def draw_thresholds(path: Path, choices: Sequence[ThresholdChoice]) -> None:
         right.set(
             xlabel="minimum area, px", ylabel=choice.measure, title=f"minimum area {choice.min_area_px} px"
         )
-    _save(plot, path)
+    save_plot(plot, path)
 
 
 def draw_connectivity(path: Path, choices: Sequence[ConnectivityChoice]) -> None:
     """Draw a histogram of the thresholds of all images, and of those above .899 (CoreDeep, figure 7)."""
-    plot, axes = _plot(2 * len(choices), 2)
+    plot, axes = new_plot(2 * len(choices), 2)
     for k, choice in enumerate(choices):
         left, right = axes[2 * k], axes[2 * k + 1]
         left.hist(choice.values, bins=list(choice.edges), color="C0", edgecolor="white")
@@ -83,12 +83,12 @@ def draw_connectivity(path: Path, choices: Sequence[ConnectivityChoice]) -> None
             xlabel="threshold of an image", ylabel="images",
             title=f"{choice.above_high} of them above {HIGH}",
         )  # fmt: skip
-    _save(plot, path)
+    save_plot(plot, path)
 
 
 def draw_risk(path: Path, choices: Sequence[RiskChoice]) -> None:
     """Draw the mean loss of the units over the threshold, the level and the choice."""
-    plot, axes = _plot(len(choices))
+    plot, axes = new_plot(len(choices))
     for choice, one in zip(choices, axes, strict=True):
         one.plot(THRESHOLDS, choice.curve, label=f"mean over {choice.units} units")
         one.axhline(choice.options.level, color="C3", lw=1, label=f"level {choice.options.level:g}")
@@ -98,15 +98,18 @@ def draw_risk(path: Path, choices: Sequence[RiskChoice]) -> None:
             title=f"{choice.class_name}: {choice.options.words}",
         )  # fmt: skip
         one.legend(fontsize=8)
-    _save(plot, path)
+    save_plot(plot, path)
 
 
-def _plot(count: int, columns: int = 1) -> tuple[Plot, list[Axes]]:
+def new_plot(
+    count: int, columns: int = 1, *, panel_in: tuple[float, float] = (6.4, 4.8)
+) -> tuple[Plot, list[Axes]]:
+    """A drawing of ``count`` panels, each ``panel_in`` inches wide and high, and their axes row by row."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     rows = count // columns
-    plot = Figure(figsize=(6.4 * columns, 4.8 * rows), dpi=110, layout="constrained")
+    plot = Figure(figsize=(panel_in[0] * columns, panel_in[1] * rows), dpi=110, layout="constrained")
     FigureCanvasAgg(plot)
     axes = plot.subplots(rows, columns, squeeze=False)
     for one in axes.ravel():
@@ -114,7 +117,8 @@ def _plot(count: int, columns: int = 1) -> tuple[Plot, list[Axes]]:
     return plot, list(axes.ravel())
 
 
-def _save(plot: Plot, path: Path) -> None:
+def save_plot(plot: Plot, path: Path) -> None:
+    """Write a drawing as PNG, whole or not at all. Raises OutputError."""
     stream = io.BytesIO()
     plot.savefig(stream, format="png")
     write_bytes_atomic(path, stream.getvalue())
