@@ -86,7 +86,8 @@ def test_declared_order_of_classes(tmp_path: Path) -> None:
         ("IMAGES/9.jpg,a", r"labels\.csv, row 3: there is no file 'IMAGES/9\.jpg'"),
         ("../x.jpg,a", "row 3: there is no file"),
         ("IMAGES/1.jpg,", "row 3: names no class"),
-        ("IMAGES/1.jpg", "row 3: names no class"),
+        ("IMAGES/1.jpg", r"row 3: has 1 cells; expected 2 \(file, class\)"),
+        ("IMAGES/1.jpg,a,b", "row 3: has 3 cells; expected 2"),
         ("IMAGES/0.jpg,b", "row 3: repeats the file of labels.csv, row 2"),
     ],
 )

@@ -141,6 +141,7 @@ def _read_file(
                 refused.add(where if problem and not problem.startswith(where) else "", problem)
             else:
                 shapes[item["image_id"]].append(shape)
+    refused.note_unlisted(path, {image for image, _ in known.values()})
     folders = _folders(root, path)
     return [
         Annotated(_name(image, folders), image, tuple(shapes[key]), str(path), part)

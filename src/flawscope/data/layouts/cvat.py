@@ -15,7 +15,7 @@ from flawscope.data.description import ReadOptions
 from flawscope.data.layouts.coco import ring_problem
 from flawscope.data.layouts.pairs import images_by_path
 from flawscope.data.layouts.rows import Refusals
-from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build
+from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build, turned
 from flawscope.errors import DataError, ImageError, LayoutError
 from flawscope.images.rle import decode_rle
 from flawscope.images.sources import read_size
@@ -69,6 +69,7 @@ def read(root: Path, options: ReadOptions) -> Dataset:
         else:
             taken.add(image)
             _read_image(root, path, element, image, names, refused, found)
+    refused.note_unlisted(path, taken)
     problems = refused.settle(root)
     if not found:
         raise LayoutError(f"{path}: no image can be used.\nExpected <image name=...> with files in images/.")
@@ -115,9 +116,11 @@ def _shapes(
     element: ElementTree.Element, size_hw: tuple[int, int], names: list[str], where: str, refused: Refusals
 ) -> Iterator[Shape]:
     for number, drawn in enumerate(element, 1):
-        if drawn.tag not in ("mask", "polygon", "box"):
-            continue  # points, polylines and tags enclose no area
         place = f"{where}, {drawn.tag} {number}"
+        if drawn.tag not in ("mask", "polygon", "box"):
+            if drawn.tag != "tag":
+                refused.note(place, "is left out; masks, polygons and boxes are read")
+            continue
         label = drawn.get("label", "")
         if label not in names:
             refused.add(place, f"has the unknown label '{label}'; expected one of {', '.join(names)}")
@@ -155,5 +158,6 @@ def _shape(
 def _ring(drawn: ElementTree.Element) -> list[float]:
     if drawn.tag == "box":
         x0, y0, x1, y1 = (float(drawn.get(key, "")) for key in ("xtl", "ytl", "xbr", "ybr"))
-        return list(box_ring(x0, y0, x1, y1))
+        turn_deg = float(drawn.get("rotation", "0"))
+        return list(turned(box_ring(x0, y0, x1, y1), ((x0 + x1) / 2, (y0 + y1) / 2), turn_deg))
     return [float(number) for point in drawn.get("points", "").split(";") for number in point.split(",")]

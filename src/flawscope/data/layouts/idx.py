@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from flawscope.data.dataset import Dataset, make_class
 from flawscope.data.description import ReadOptions
+from flawscope.data.layouts.rows import Refusals
 from flawscope.data.split_file import Split
 from flawscope.errors import DataError, ImageError, LayoutError
 from flawscope.types import ClassInfo, RgbImage, Sample
@@ -113,32 +114,54 @@ def read(root: Path, options: ReadOptions) -> Dataset:
         LayoutError: images without labels or the reverse, or neither.
         DataError: a wrong magic number or count, or a truncated file.
     """
+    refused = Refusals(options.skip_bad)
     samples: list[Sample] = []
     parts: dict[str, tuple[str, ...]] = {}
     top = 0
     source = options.description.source or root.resolve().name
     for prefix, part in _PARTS.items():
-        images, labels = _find(root, prefix, "images"), _find(root, prefix, "labels")
-        if images is None and labels is None:
+        try:
+            found = _read_part(root, prefix)
+        except (DataError, LayoutError) as error:
+            # A file of many images is good or bad as a whole; without --skip-bad the first bad one is told.
+            if not options.skip_bad:
+                raise
+            refused.add("", str(error).replace("\n", " ") + f" (the part {part} is left out)")
             continue
-        if images is None or labels is None:
-            absent, there = ("images", labels) if images is None else ("labels", images)
-            raise LayoutError(
-                f"{there}: there are no {absent} beside it.\nExpected {prefix}-{absent}-idx...-ubyte."
-            )
-        pictures, classes = load_images(str(images)), load_labels(labels)
-        if len(pictures) != len(classes):
-            raise DataError(f"{images}: {len(pictures)} images, but {len(classes)} labels in {labels.name}.")
-        top = max(top, int(classes.max(initial=0)))
+        if found is None:
+            continue
+        images, classes = found
+        top = max([top, *classes])
         names = tuple(f"{part}/{number:05d}" for number in range(len(classes)))
         parts[part] = names
-        for number, (name, label) in enumerate(zip(names, classes.tolist(), strict=True)):
+        for number, (name, label) in enumerate(zip(names, classes, strict=True)):
             reader = IdxImage(str(images), number)
             samples.append(Sample(name, reader, None, (label,), source, "", f"{images}[{number}]"))
     if not samples:
         raise LayoutError(f"{root}: is no idx set.\nExpected train-images-idx3-ubyte(.gz) and its labels.")
     own = Split(parts=parts) if len(parts) > 1 else None
-    return Dataset(root, "idx", _classes(options, top), "classification", tuple(samples), own, (), True)
+    classes_of_set = _classes(options, top)
+    problems = tuple(refused.settle(root))
+    return Dataset(root, "idx", classes_of_set, "classification", tuple(samples), own, problems, True)
+
+
+def _read_part(root: Path, prefix: str) -> tuple[Path, list[int]] | None:
+    """The file of images of a part, and its labels; None where there is neither. Raises as ``read``."""
+    images, labels = _find(root, prefix, "images"), _find(root, prefix, "labels")
+    if images is None and labels is None:
+        return None
+    if images is None or labels is None:
+        absent, there = ("images", labels) if images is None else ("labels", images)
+        raise LayoutError(
+            f"{there}: there are no {absent} beside it.\nExpected {prefix}-{absent}-idx...-ubyte."
+        )
+    count, classes = len(load_images(str(images))), load_labels(labels)
+    if count != len(classes):
+        raise DataError(
+            f"{images}: {count} images, but {len(classes)} labels in {labels.name}.\n"
+            "Expected a label an image."
+        )
+    return images, classes.tolist()
 
 
 def _classes(options: ReadOptions, top: int) -> tuple[ClassInfo, ...]:

@@ -18,7 +18,7 @@ from flawscope.data.description import ReadOptions
 from flawscope.data.layouts.coco import ring_problem
 from flawscope.data.layouts.pairs import images_by_path
 from flawscope.data.layouts.rows import Refusals
-from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build
+from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build, turned
 from flawscope.errors import DataError, ImageError, LayoutError
 from flawscope.images.rle import decode_rle
 from flawscope.images.sources import read_size
@@ -76,6 +76,7 @@ def read(root: Path, options: ReadOptions) -> Dataset:
         taken.add(image)
         shapes = tuple(_shapes(task, size_hw, names, where, refused))
         found.append(Annotated(_name(root, image), image, shapes, str(path)))
+    refused.note_unlisted(path, taken)
     problems = refused.settle(root)
     if not found:
         raise LayoutError(f"{path}: no task can be used.\nExpected tasks whose images lie in images/.")
@@ -119,6 +120,8 @@ def _shapes(
         value = result.get("value", {})
         labels = next((value[key] for key in _LABEL_KEYS if value.get(key)), None)
         if labels is None:
+            if any(key.endswith("labels") for key in value):
+                refused.note(place, "is left out; brush, polygon and rectangle labels are read")
             continue  # choices, texts and relations draw nothing
         name = str(labels[0])
         if name not in names:
@@ -140,21 +143,21 @@ def _shape(
         except DataError as error:
             return str(error), None
         return "", Shape(class_id, rle=value["rle"], where=where, dialect="label-studio")
-    ring = _ring(value)
+    ring = _ring(value, size_hw)
     problem = ring_problem(ring)
     if problem:
         return problem, None
-    shares = tuple(float(number) / 100 for number in ring)
-    return "", Shape(class_id, (shares,), relative=True, where=where)
+    return "", Shape(class_id, (tuple(float(number) for number in ring),), where=where)
 
 
-def _ring(value: Mapping[str, Any]) -> Sequence[Any]:
-    if "points" in value:
-        points = value["points"]
-        pairs = all(isinstance(point, Sequence) and len(point) == 2 for point in points)
-        return [number for point in points for number in point] if pairs else []
+def _ring(value: Mapping[str, Any], size_hw: tuple[int, int]) -> Sequence[Any]:
+    """The polygon in px; what is no polygon comes out so short that it is refused."""
+    scale_x, scale_y = size_hw[1] / 100, size_hw[0] / 100
     try:
-        x, y = float(value["x"]), float(value["y"])
-        return box_ring(x, y, x + float(value["width"]), y + float(value["height"]))
+        if "points" in value:
+            return [number for x, y in value["points"] for number in (float(x) * scale_x, float(y) * scale_y)]
+        x, y = float(value["x"]) * scale_x, float(value["y"]) * scale_y
+        box = box_ring(x, y, x + float(value["width"]) * scale_x, y + float(value["height"]) * scale_y)
+        return turned(box, (x, y), float(value.get("rotation") or 0))
     except (KeyError, TypeError, ValueError):
         return []

@@ -35,12 +35,16 @@ def _class_folders(root: Path) -> list[tuple[str, Path]]:
 
 
 def detect_folders(root: Path) -> bool:
-    """True when two folders or more hold images, and none lie beside them."""
+    """True when there are two class folders or more, one with images at least, and no images beside them."""
     if any(path.suffix.lower() in _IMAGE_ENDS for path in root.iterdir()):
         return False
-    with_images = {folder.name.lower() for _, folder in _class_folders(root) if any(files_below(folder))}
+    folders = [folder for _, folder in _class_folders(root)]
+    with_images = {folder.name.lower() for folder in folders if any(files_below(folder))}
+    # An empty folder is a class whose images are missing; one with other files may be anything.
+    empty = {folder.name.lower() for folder in folders if not any(folder.iterdir())}
     # Folders of those names are meant for masks, and their pairing has failed: no class is called so.
-    return len(with_images) > 1 and not with_images & {*IMAGE_FOLDERS, *MASK_FOLDERS}
+    reserved = {*IMAGE_FOLDERS, *MASK_FOLDERS}
+    return bool(with_images) and len(with_images | empty) > 1 and not (with_images | empty) & reserved
 
 
 def read_folders(root: Path, options: ReadOptions) -> Dataset:
@@ -78,8 +82,9 @@ def _table(root: Path) -> Path | None:
 
 
 def detect_csv(root: Path) -> bool:
-    """True when a table has a column for the file and one for the class."""
-    return _table(root) is not None
+    """True when a table has columns for file and class; in ``labels.csv`` one of them may be missing."""
+    header = {name.lower() for name in read_header(root / "labels.csv")}
+    return _table(root) is not None or bool(header & {*_FILE_COLUMNS, *_CLASS_COLUMNS})
 
 
 def read_csv(root: Path, options: ReadOptions) -> Dataset:
@@ -94,7 +99,7 @@ def read_csv(root: Path, options: ReadOptions) -> Dataset:
     refused = Refusals(options.skip_bad)
     labels: dict[Path, tuple[str, ...]] = {}
     first: dict[Path, str] = {}
-    for row in read_rows(table, columns):
+    for row in read_rows(table, columns, refused):
         given, words = row.cells[columns[0]], row.cells[columns[1]]
         classes = tuple(word.strip() for word in words.split(";") if word.strip())
         path = root / given.replace("\\", "/")

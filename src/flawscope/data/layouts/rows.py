@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from flawscope.data.dataset import Problem
 from flawscope.errors import DataError, LayoutError
+from flawscope.images.sniff import is_image_name
 
 _SHOWN = 5
 
@@ -20,13 +21,31 @@ class Refusals:
 
     skip_bad: bool
     problems: list[Problem] = field(default_factory=list)
+    notes: list[Problem] = field(default_factory=list)
+    """What is left out for good reason; it stops nothing, but is told."""
 
     def add(self, where: str, message: str, kind: str = "row") -> None:
         """Note one entry that cannot be used."""
         self.problems.append(Problem(kind, where, message))
 
+    def note(self, where: str, message: str, kind: str = "note") -> None:
+        """Tell of something that is left out and need not be corrected."""
+        self.notes.append(Problem(kind, where, message))
+
+    def note_unlisted(self, truth: Path, used: Collection[Path]) -> None:
+        """Tell how many images beside those that are used have no entry in the file of annotations."""
+        lost = [
+            path
+            for folder in sorted({image.parent for image in used})
+            for path in sorted(folder.iterdir())
+            if path not in used and is_image_name(path.name)
+        ]
+        if lost:
+            text = f"has no entry for {len(lost)} images; left out, e.g. {lost[0].name}"
+            self.note(str(truth), text, "no-label")
+
     def settle(self, root: Path) -> list[Problem]:
-        """The problems, where they may be skipped.
+        """The problems, where they may be skipped, and the notes.
 
         Raises:
             DataError: there are some and they may not be skipped; names the first few.
@@ -38,7 +57,7 @@ class Refusals:
                 f"{root}: {len(self.problems)} entries cannot be used:\n{listed}{more}\n"
                 "Correct them, or go on without them with --skip-bad."
             )
-        return self.problems
+        return [*self.problems, *self.notes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +78,10 @@ def read_header(path: Path) -> list[str]:
         return []
 
 
-def read_rows(path: Path, needed: Sequence[str]) -> Iterator[Row]:
+def read_rows(path: Path, needed: Sequence[str], refused: Refusals) -> Iterator[Row]:
     """Rows of a CSV file: UTF-8 with or without BOM, any line ends, quoted or not; empty lines passed over.
+
+    Rows with more or fewer cells than the header are refused: nobody knows what stands where.
 
     Raises:
         LayoutError: unreadable, or a column is missing.
@@ -78,10 +99,14 @@ def read_rows(path: Path, needed: Sequence[str]) -> Iterator[Row]:
             f"Expected {', '.join(needed)}."
         )
     for number, cells in enumerate(reader, 2):
-        if any(cell.strip() for cell in cells):
-            filled = [*cells, *[""] * (len(header) - len(cells))]
-            pairs = dict(zip(header, (cell.strip() for cell in filled), strict=False))
-            yield Row(f"{path.name}, row {number}", pairs)
+        stripped = [cell.strip() for cell in cells]
+        if not any(stripped):
+            continue
+        if len(cells) != len(header):
+            text = f"has {len(cells)} cells; expected {len(header)} ({', '.join(header)})"
+            refused.add(f"{path}, row {number}", text)
+            continue
+        yield Row(f"{path.name}, row {number}", dict(zip(header, stripped, strict=True)))
 
 
 def _cells(text: str) -> Iterator[list[str]]:

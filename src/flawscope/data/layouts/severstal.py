@@ -83,8 +83,11 @@ def _image_folder(root: Path) -> Path | None:
 
 
 def detect(root: Path) -> bool:
-    """True when there is a table of one of the forms and a folder of images."""
-    return find_table(root) is not None and _image_folder(root) is not None
+    """True for a folder of images beside a table of one of the forms, perhaps with a column missing."""
+    if _image_folder(root) is None:
+        return False
+    known = {column for form in FORMS for column in form}
+    return find_table(root) is not None or bool(known & set(read_header(root / "train.csv")))
 
 
 def read(root: Path, options: ReadOptions) -> Dataset:
@@ -97,8 +100,12 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     table, folder = find_table(root) or root / "train.csv", _image_folder(root)
     if folder is None or not table.is_file():
         raise LayoutError(f"{root}: is no severstal set.\nExpected train_images/*.jpg and train.csv.")
-    images = {path.name: (name, path) for name, path in files_below(folder)}
     refused = Refusals(options.skip_bad)
+    images: dict[str, tuple[str, Path]] = {}
+    for name, path in files_below(folder):
+        if path.name in images:
+            refused.add(str(path), f"has the file name of {images[path.name][1]}; expected one of a name")
+        images.setdefault(path.name, (name, path))
     runs: dict[str, list[Runs]] = {}
     for image_id, found in _rows(table, refused):
         if image_id not in images:
@@ -148,7 +155,7 @@ def _classes(options: ReadOptions, count: int) -> tuple[ClassInfo, ...]:
 
 def _rows(table: Path, refused: Refusals) -> Iterator[tuple[str, Runs]]:
     form = _form(table) or FORMS[0]
-    for row in read_rows(table, form):
+    for row in read_rows(table, form, refused):
         image_id, class_text = _key(row, len(form) == 2)
         if not class_text.isdecimal() or not 1 <= int(class_text) <= 254 or not image_id:
             what = f"'{class_text}' is no class id; expected 1 to {CLASS_COUNT}"

@@ -82,6 +82,14 @@ def box_ring(x0: float, y0: float, x1: float, y1: float) -> tuple[float, ...]:
     return (x0, y0, x1, y0, x1, y1, x0, y1)
 
 
+def turned(ring: Sequence[float], about_xy: tuple[float, float], angle_deg: float) -> tuple[float, ...]:
+    """A polygon turned about a point, clockwise on the picture."""
+    points = np.asarray(ring, np.float64).reshape(-1, 2) - about_xy
+    cosine, sine = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    back = points @ np.array([[cosine, sine], [-sine, cosine]]) + about_xy
+    return tuple(back.ravel().tolist()) if angle_deg else tuple(ring)
+
+
 def crosses_itself(ring: Sequence[float]) -> bool:
     """True when two sides of a polygon cross inside both (touching corners do not count)."""
     points = np.asarray(ring, np.float64).reshape(-1, 2)

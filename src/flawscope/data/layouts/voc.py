@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from flawscope.data.dataset import Dataset, Problem
+from flawscope.data.dataset import Dataset
 from flawscope.data.description import ReadOptions
 from flawscope.data.layouts.pairs import IMAGE_FOLDERS, files_below, subfolders
 from flawscope.data.layouts.rows import Refusals
@@ -54,17 +54,15 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     for stem, image in files_below(images):
         key = stem.rpartition("/")[2]
         if key not in boxes:
-            refused.problems.append(Problem("no-label", str(image), "has no XML file; left out"))
+            refused.note(str(image), "has no XML file; left out", "no-label")
             continue
         left.discard(key)
         shapes = tuple(Shape(ids[name], (ring,), where=where) for name, ring, where in boxes[key])
         found.append(Annotated(stem, image, shapes, str(files[key])))
-    unlabelled = [problem for problem in refused.problems if problem.kind == "no-label"]
-    refused.problems = [problem for problem in refused.problems if problem.kind != "no-label"]
     for stem in sorted(left):
         refused.add(str(files[stem]), "has no image", "no-image")
-    note = Problem("boxes", str(notes), "masks are filled boxes, which are rough outlines")
-    problems = [*refused.settle(root), *unlabelled, note]
+    refused.note(str(notes), "masks are filled boxes, which are rough outlines", "boxes")
+    problems = refused.settle(root)
     if not found:
         raise LayoutError(f"{root}: no image has an XML file of its name.")
     return build(root, "voc", found, {number: name for name, number in ids.items()}, options, problems)
