@@ -50,6 +50,7 @@ def test_an_encoder_without_features_of_stride_two() -> None:
     check_shapes(small("fcn-16s", encoder="mit_b0", upsampling="max_unpooling", in_channels=1), 1, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["transposed_bilinear", "max_unpooling"])
 def test_one_exported_graph_serves_every_size(kind: str, tmp_path: Path) -> None:
     check_export(small("fcn-8s", encoder="resnet18", upsampling=kind), 3, tmp_path)
