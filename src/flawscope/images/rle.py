@@ -228,7 +228,7 @@ def _decode_coco(text: RleText, size_hw: tuple[int, int]) -> BinaryMask:
         if list(stated) != [height, width]:
             raise RleError(f"the size {list(stated)} is stated.\nExpected {[height, width]}, the image's.")
         text = text.get("counts", "")
-    # A compressed string may begin with "[" too, but holds no comma and cannot end with "]" (more must follow).
+    # A compressed string may begin with "[" too, but holds no comma, and "]" cannot be its last character.
     if isinstance(text, str) and text.lstrip()[:1] == "[" and ("," in text or text.rstrip()[-1:] == "]"):
         text = _json_list(text)
     try:
