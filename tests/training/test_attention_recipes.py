@@ -33,7 +33,7 @@ def test_the_papers_settings(name: str) -> None:
     assert [term.name for term in config.loss] == ["bce"] and config.validation.threshold_rule == "half"
     assert config.augment.four_flips == "every" and config.augment.flip_horizontal == 0
     assert config.input.size_hw == ((256, 386) if "cracks" in name else (512, 512))
-    assert config.tables == (() if "cracks" in name else ("attention-1",))
+    assert config.tables == (("attention-cracks",) if "cracks" in name else ("attention-1",))
     assert config.model.options == {"base_width": 64, "depth": 5}
 
 

@@ -1,4 +1,4 @@
-"""Full Attention U-Net: table 1."""
+"""Full Attention U-Net: table 1, and what the text says of its crack photographs."""
 
 from __future__ import annotations
 
@@ -22,5 +22,22 @@ TABLES: dict[str, TableLayout] = {
             ),
         ),
         note="The paper does not say which images it was measured on; the set has no labelled test part.",
+    ),
+    "attention-cracks": TableLayout(
+        title="Full Attention U-Net, validation: mIoU on crack photographs made 682 x 256",
+        first="Checkpoint",
+        columns=(Column("mIoU (%)", "figures/miou_image_mean", 2, 100.0),),
+        printed=(
+            Printed(
+                "Full Attention U-net, in the text and below figure 9",
+                ("mIoU (%)",),
+                (
+                    ("best, all test photographs", (49.67,)),
+                    ("incompletely trained, one photograph", (46.54,)),
+                    ("overtrained, one photograph", (48.92,)),
+                ),
+            ),
+        ),
+        note="Counted on the network's grid (--at network). The photographs were not published.",
     ),
 }
