@@ -1,4 +1,4 @@
-"""Bad data sets from the command line: named with file, row and what was expected; ``--skip-bad`` lists them."""
+"""Bad data sets from the command line: file, row and what was expected; ``--skip-bad`` lists them."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 from scipy.io import savemat
@@ -34,8 +35,9 @@ class CrackforestWriter:
         values = np.full(item.size_hw, _BACKGROUND, np.uint8)
         values[item.ignored] = _IGNORED
         values[crack] = _CRACK
-        edges = (crack & ~binary_erosion(crack)).astype(np.uint8)
-        buffer = io.BytesIO()
+        inner = binary_erosion(np.asarray(crack, np.uint8))
+        edges = np.asarray(crack & ~inner, np.uint8)
+        buffer: Any = io.BytesIO()
         truth = {"groundTruth": {"Segmentation": values, "Boundaries": edges}}
         savemat(buffer, truth, do_compression=True)
         target = self.folder.root / "groundTruth" / f"{item.entry.name}.mat"
