@@ -22,7 +22,7 @@ from flawscope.inspection.inspector import Inspector  # noqa: E402
 from flawscope.inspection.preprocess import preprocess  # noqa: E402
 from flawscope.inspection.run import RunSettings, inspect_folder  # noqa: E402
 from flawscope.manifest import InputSpec  # noqa: E402
-from flawscope.models.attention_unet import attention_maps  # noqa: E402
+from flawscope.models.attention_unet import AttentionGate, attention_maps  # noqa: E402
 from flawscope.models.build import build_model  # noqa: E402
 from flawscope.training.bundle_writer import write_bundle  # noqa: E402
 from flawscope.types import ClassInfo  # noqa: E402
@@ -39,9 +39,9 @@ def make(out: Path, name: str = "attention-unet", spec: InputSpec = TILE, classe
     torch.manual_seed(0)
     options = {**OPTIONS, "classes": classes}
     network = build_model(name, **options)
-    if hasattr(network.skips, "gates"):
-        for gate in network.skips.gates.values():
-            gate.psi.weight.data.normal_(std=2.0)  # as after a training: openings that differ
+    for part in network.modules():
+        if isinstance(part, AttentionGate):
+            part.psi.weight.data.normal_(std=2.0)  # as after a training: openings that differ
     kinds: dict[str, Any] = {
         "network_name": name,
         "network_options": options,

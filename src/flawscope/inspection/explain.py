@@ -93,7 +93,8 @@ class Explainer:
         network = Network(self._gates, self._spec, len(self.gates))
         for y0, y1, band in predict_bands(source, network, PredictOptions(), (1.0,)):
             narrow = np.add.reduceat(band, starts, axis=2, dtype=np.float64)
-            np.add.at(total, (slice(None), rows[y0:y1]), narrow)
+            reached, first = np.unique(rows[y0:y1], return_index=True)
+            total[:, reached] += np.add.reduceat(narrow, first, axis=1)
         counts = np.outer(np.bincount(rows), np.diff([*starts, width]))
         return dict(zip(self.gates, (total / counts).astype(np.float32), strict=True))
 

@@ -39,7 +39,7 @@ def draw_attention(image: RgbImage, maps: Mapping[str, FloatArray]) -> RgbImage:
         of its own map; the numbers at the bar below say what they are.
     """
     height, width = image.shape[:2]
-    panels = [("photograph", image, None)]
+    panels: list[tuple[str, RgbImage, tuple[float, float] | None]] = [("photograph", image, None)]
     grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
     for name, opening in maps.items():
         low, high = float(opening.min()), float(opening.max())
