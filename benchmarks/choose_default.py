@@ -144,9 +144,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="bundle folder")
     parser.add_argument("--modes", nargs="+", choices=list(MODES), default=list(MODES))
     parser.add_argument("--every", type=int, default=1, help="take every N-th image only (a try)")
-    parser.add_argument(
-        "--most-alarms", type=float, default=0.2, help="most crack-free crops with a finding"
-    )
+    parser.add_argument("--most-alarms", type=float, default=0.2, help="most crack-free crops with a finding")
     parser.add_argument("--write", action="store_true", help="write the choice into the bundle")
     options = parser.parse_args()
     options.data = data_folder(options.data, *SETS)
