@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flawscope.cli.synth import parse_size_hw, synth
+from flawscope.cli.synth import parse_mix, parse_size_hw, synth
 from flawscope.errors import UsageError
 
 
@@ -39,3 +39,39 @@ def test_sizes() -> None:
     assert parse_size_hw("480x320") == (480, 320)
     assert parse_size_hw("64X96") == (64, 96)
     assert parse_size_hw("512") == (512, 512)
+
+
+def test_steel_is_written_as_severstal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    synth("steel", 3, tmp_path / "set", size="64x200", mix="2=1,1+3=1", workers=1, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert (told["images"], told["clean"]) == (3, 0)
+    names = {path.name for path in (tmp_path / "set" / "train_images").iterdir()}
+    rows = (tmp_path / "set" / "train.csv").read_text(encoding="utf-8").splitlines()[1:]
+    assert {row.split(",")[0] for row in rows} == names
+    assert {row.split(",")[1] for row in rows} <= {"1", "2", "3"}
+
+
+def test_mixes() -> None:
+    assert parse_mix("none=50, 3=30,3+1=2.5") == (((), 50.0), ((3,), 30.0), ((1, 3), 2.5))
+
+
+@pytest.mark.parametrize("text", ["3", "a=1", "3=x", "=2", "1+=3", "3=1,3=2", "1+3=1,3+1=1", "none=1,"])
+def test_wrong_mixes(text: str) -> None:
+    with pytest.raises(UsageError, match="--mix"):
+        parse_mix(text)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mix", "words"),
+    [
+        ("steel", "7=1", "no class 7"),
+        ("steel", "3=0", "no positive"),
+        ("steel", "3=-1", "no positive"),
+        ("steel", "3=nan", "no positive"),
+        ("concrete", "1=1", "one class"),
+    ],
+)
+def test_mixes_that_cannot_be_drawn(tmp_path: Path, kind: str, mix: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        synth(kind, 1, tmp_path / "set", mix=mix)
+    assert not (tmp_path / "set").exists()

@@ -68,3 +68,10 @@ def test_options_reach_the_generator_and_unknown_ones_do_not() -> None:
         concrete_options({"cleanshare": 1.0})
     with pytest.raises(ConfigError, match=r"options\.cracks"):
         concrete_options({"cracks": {"nonsense": 1}})
+
+
+def test_steel_is_drawn_for_training() -> None:
+    pool = SynthPool(_config(kind="steel"), seed=1)
+    drawn = [source.load() for source in pool.sources(0, 1)]
+    assert [image.shape for image, _ in drawn] == [(64, 64, 3)] * 3
+    assert all(set(np.unique(mask)) <= {0, 1, 2, 3, 4} for _, mask in drawn)

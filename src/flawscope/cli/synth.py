@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from flawscope.data.synthetic.kinds import Mix
 
 
 def synth(
@@ -20,6 +23,10 @@ def synth(
     clean_share: Annotated[
         float | None,
         typer.Option("--clean-share", min=0, max=1, help="Share of images without defects, 0..1."),
+    ] = None,
+    mix: Annotated[
+        str | None,
+        typer.Option("--mix", help="steel: which classes how often, as none=50,3=30,1+3=20 [competition's]."),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=0, help="Processes; 0 = one a core.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -41,7 +48,7 @@ def synth(
     from flawscope.data.synthetic.stream import SynthStream, write_dataset
 
     size_hw = parse_size_hw(size) if size else kind_named(kind).size_hw
-    stream = SynthStream(kind, seed, size_hw, count, clean_share)
+    stream = SynthStream(kind, seed, size_hw, count, clean_share, parse_mix(mix) if mix else None)
     # Starting processes takes longer than drawing a handful of images.
     processes = workers or (min(os.cpu_count() or 1, 8) if count >= 16 else 1)
     started = time.perf_counter()
@@ -68,3 +75,25 @@ def parse_size_hw(text: str) -> tuple[int, int]:
         raise UsageError(f"--size is '{text}'.\nExpected height x width in px, e.g. 512x512.")
     sides = [int(part) for part in parts]
     return sides[0], sides[-1]
+
+
+def parse_mix(text: str) -> Mix:
+    """Classes and their relative frequency from ``none=50,3=30,1+3=20``."""
+    from flawscope.errors import UsageError
+
+    mix: dict[tuple[int, ...], float] = {}
+    for part in text.split(","):
+        names, _, share = part.partition("=")
+        try:
+            classes = (
+                () if names.strip() == "none" else tuple(sorted({int(name) for name in names.split("+")}))
+            )
+            frequency = float(share)
+        except ValueError:
+            raise UsageError(
+                f"--mix has the part '{part}'.\nExpected classes=frequency, e.g. none=50,3=30,1+3=20."
+            ) from None
+        if classes in mix:
+            raise UsageError(f"--mix names '{names.strip()}' twice.\nExpected each group of classes once.")
+        mix[classes] = frequency
+    return tuple(mix.items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from flawscope.data.synthetic import concrete, steel
@@ -12,8 +12,12 @@ from flawscope.data.synthetic.canvas import SynthImage
 from flawscope.errors import UsageError
 from flawscope.types import ClassInfo
 
+Mix = tuple[tuple[tuple[int, ...], float], ...]
+"""Pairs of the classes that stand together on a picture (none: ``()``) and their relative frequency."""
+
 Renderer = Callable[..., SynthImage]
-"""``(seed, size_hw, clean_share=None) -> SynthImage``; None leaves the clean share to the kind."""
+"""``(seed, size_hw, clean_share=None, mix=None) -> SynthImage``; None leaves the shares to the kind. A kind
+of one class has no ``mix``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +40,13 @@ def _render_concrete(seed: int, size_hw: tuple[int, int], clean_share: float | N
     return concrete.render_concrete(seed, size_hw, options)
 
 
-def _render_steel(seed: int, size_hw: tuple[int, int], clean_share: float | None = None) -> SynthImage:
-    return steel.render_steel(seed, size_hw, steel.SteelOptions(clean_share=clean_share))
+def _render_steel(
+    seed: int, size_hw: tuple[int, int], clean_share: float | None = None, mix: Mix | None = None
+) -> SynthImage:
+    options = steel.SteelOptions(clean_share=clean_share)
+    return steel.render_steel(
+        seed, size_hw, options if mix is None else replace(options, combinations=dict(mix))
+    )
 
 
 _STEEL_COLOURS = ("#3b6fd4", "#8e44ad", "#f1c40f", "#e02b20")

@@ -11,7 +11,7 @@ import numpy as np
 from flawscope.data.parallel import in_order
 from flawscope.data.synthetic.canvas import SynthImage
 from flawscope.data.synthetic.disk import FORMS, description_text
-from flawscope.data.synthetic.kinds import kind_named
+from flawscope.data.synthetic.kinds import Kind, Mix, kind_named
 from flawscope.errors import UsageError
 from flawscope.images.atomic import make_folder, new_folder, write_text_atomic
 
@@ -34,13 +34,18 @@ class SynthStream:
     count: int
     clean_share: float | None = None
     """Share of pictures without defects, 0..1; None = the kind's own."""
+    mix: Mix | None = None
+    """How often which classes stand together; None = the kind's own. Only for kinds of several classes."""
 
     def __post_init__(self) -> None:
         if self.count < 0:
             raise UsageError(f"count is {self.count}; expected a whole number from 0 on.")
         if self.clean_share is not None and not 0 <= self.clean_share <= 1:
             raise UsageError(f"clean_share is {self.clean_share}; expected a share from 0 to 1.")
-        kind_named(self.kind).check(self.seed, self.size_hw)
+        kind = kind_named(self.kind)
+        kind.check(self.seed, self.size_hw)
+        if self.mix is not None:
+            check_mix(self.mix, kind)
 
     def __len__(self) -> int:
         return self.count
@@ -50,18 +55,33 @@ class SynthStream:
         at = index + self.count if index < 0 else index
         if not 0 <= at < self.count:
             raise IndexError(f"index {index} is outside of a stream of {self.count} pictures")
-        return _render((self.kind, seed_of(self.seed, at), self.size_hw, self.clean_share))
+        return _render((self.kind, seed_of(self.seed, at), self.size_hw, self.clean_share, self.mix))
 
     def __iter__(self) -> Iterator[SynthImage]:
         return (self[index] for index in range(self.count))
 
 
-_Request = tuple[str, int, tuple[int, int], float | None]
+_Request = tuple[str, int, tuple[int, int], float | None, Mix | None]
 
 
 def _render(request: _Request) -> SynthImage:
-    kind, seed, size_hw, clean_share = request
-    return kind_named(kind).render(seed, size_hw, clean_share)
+    kind, seed, size_hw, clean_share, mix = request
+    renderer = kind_named(kind).render
+    return renderer(seed, size_hw, clean_share) if mix is None else renderer(seed, size_hw, clean_share, mix)
+
+
+def check_mix(mix: Mix, kind: Kind) -> None:
+    """Raise UsageError for a mix that this kind cannot draw."""
+    known = [info.id for info in kind.classes]
+    if len(known) < 2:
+        raise UsageError(f"{kind.name} has one class: there is nothing to mix. Use the clean share.")
+    unknown = sorted({number for classes, _ in mix for number in classes} - set(known))
+    if unknown:
+        raise UsageError(
+            f"{kind.name} has no class {unknown[0]}; expected some of {', '.join(map(str, known))}."
+        )
+    if any(not 0 <= share < float("inf") for _, share in mix) or not any(share for _, share in mix):
+        raise UsageError("The mix holds no positive number, or a wrong one; expected frequencies from 0 on.")
 
 
 def generate_many(
@@ -76,7 +96,7 @@ def generate_many(
     Processes are spawned, so a script that asks for more than one needs ``if __name__ == "__main__"``.
     Raises UsageError as `synthesize` does.
     """
-    requests = ((kind, seed, size_hw, clean_share) for seed in seeds)
+    requests = ((kind, seed, size_hw, clean_share, None) for seed in seeds)
     return in_order(_render, requests, workers)
 
 

@@ -44,7 +44,8 @@ def _folds(rng: np.random.Generator, inside: Float32Array, unit: float) -> Float
     shade = np.clip(slopes * np.float32(rng.uniform(0.3, 0.6)), -0.6, 1.6)
     crease = smoothstep(-np.minimum(large, medium), -0.22, 0.0) * np.float32(rng.uniform(0.15, 0.4))
     skin = noise.field("soft", rng, size_hw) * np.float32(rng.uniform(0.03, 0.09))
-    return (shade - crease + skin + np.float32(rng.uniform(-0.25, 0.1))) * inside
+    folded: Float32Array = (shade - crease + skin + np.float32(rng.uniform(-0.25, 0.1))) * inside
+    return folded
 
 
 def _plate(rng: np.random.Generator, inside: Float32Array, unit: float) -> Float32Array:
@@ -61,6 +62,6 @@ def _plate(rng: np.random.Generator, inside: Float32Array, unit: float) -> Float
     crumbs = noise.field("blob", rng, size_hw, rng.uniform(0.6, 1.1) * unit)
     where = smoothstep(noise.field("cloud", rng, size_hw, 0.8), 0.2, 1.2)
     crumbs[1:] -= crumbs[:-1].copy()
-    return (shades + grain - dark + crumbs * where * np.float32(rng.uniform(0.2, 0.5))) * inside + shine * (
-        inside > 0
-    )
+    crumbs *= where * np.float32(rng.uniform(0.2, 0.5))
+    plate: Float32Array = (shades + grain - dark + crumbs) * inside + shine * (inside > 0)
+    return plate

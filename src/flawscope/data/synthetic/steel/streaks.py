@@ -85,7 +85,8 @@ def _bundle(rng: np.random.Generator, size_hw: tuple[int, int], unit: float) -> 
         alive = np.clip(0.6 + 0.35 * smooth_curve(rng, h, max(4, h // 25)), 0, 1.2)
         tone += profile[None, :] * (alive * np.float32(strength * rng.uniform(0.3, 1)))[:, None]
     glow = np.exp(-(((columns - w / 2) / np.float32(w / 4)) ** 2)).astype(np.float32)
-    return tone + glow[None, :] * np.float32(0.12 * strength)
+    streaked: Float32Array = tone + glow[None, :] * np.float32(0.12 * strength)
+    return streaked
 
 
 def _dark_streaks(rng: np.random.Generator, size_hw: tuple[int, int], unit: float) -> Float32Array:
