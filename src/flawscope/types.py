@@ -171,6 +171,8 @@ class Inspection:
     """Conversions worth telling: CMYK, 16-bit, EXIF-turned, working scale, ..."""
     label: str = ""
     label_score: float | None = None
+    scores: tuple[float, ...] = ()
+    """Probability of each class of a classifier, in its order; empty for one that marks pixels."""
     tiles_not_inspected: int = 0
 
     @property

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from flawscope.evaluation.classification_metrics import LabelMetrics
     from flawscope.evaluation.metrics import Metrics
     from flawscope.evaluation.runs import FoldMetrics
 
 SHOWN = (
+    "accuracy", "loss", "precision_macro", "recall_macro", "f1_macro", "exact_match", "roc_area_macro",
+    "pr_area_macro", "calibration_error", "precision", "recall", "f1",
     "f1_tol2_pooled", "f1_tol5_pooled", "f1_pooled", "iou_pooled", "precision_pooled", "recall_pooled",
     "iou_image_mean", "miou_image_mean", "iou_image_mean_empty1", "ods", "ois", "ods_tol2", "ois_tol2",
     "cldice", "cliou_tol4", "image_fp", "image_fn", "image_tp", "image_tn", "image_ap",
@@ -63,8 +66,9 @@ def evaluate(
 ) -> int:
     """Compare a model with the truth of a data set, on every figure.
 
-    Writes metrics.json, images.csv, pr.png and gallery.html (the worst images) to --out. Images that cannot
-    be read are named; the others are counted, and the exit code is 1.
+    Writes metrics.json, images.csv, pr.png and gallery.html (the worst images) to --out; for labels of whole
+    images confusion.csv, scores.csv and plots of confusion, ROC and calibration. Images that cannot be read
+    are named; the others are counted, and the exit code is 1.
     """
     from flawscope.cli._evaluating import ProgressLines, evaluate_options, open_split
     from flawscope.data.description import parse_mask_values
@@ -99,21 +103,19 @@ def evaluate(
     return 1 if metrics.failed else 0
 
 
-def _text(metrics: Metrics | FoldMetrics, out: Path) -> str:
+def _text(metrics: Metrics | LabelMetrics | FoldMetrics, out: Path) -> str:
     content = metrics.to_dict()
     folds = f", mean and sd of {content['folds']} folds" if "folds" in content else ""
-    lines = [
-        f"{content['images']} images, part {content['part']}, counted on the {content['at']} grid{folds}"
-    ]
+    grid = "" if content["task"] == "classification" else f", counted on the {content['at']} grid"
+    lines = [f"{content['images']} images, part {content['part']}{grid}{folds}"]
     lines += _figures(content["figures"])
     named = [name for name in content["classes"] if name != "background"]
     for name in named if len(named) > 1 else []:
         lines += [f"{name}:", *_figures(content["classes"][name])]
     if len(content["sources"]) > 1:
-        lines += ["f1_tol2_pooled of each source:"]
-        lines += [
-            f"  {name:<24} {_show(figures['f1_tol2_pooled'])}" for name, figures in content["sources"].items()
-        ]
+        headline = "accuracy" if content["task"] == "classification" else "f1_tol2_pooled"
+        lines += [f"{headline} of each source:"]
+        lines += [f"  {name:<24} {_show(figures[headline])}" for name, figures in content["sources"].items()]
     return "\n".join([*lines, f"Everything is in {out}"])
 
 

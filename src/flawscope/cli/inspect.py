@@ -179,6 +179,9 @@ def _line(result: Inspection) -> str:
     if result.status == "failed":
         return f"failed: {result.error}"
     notes = f" ({'; '.join(result.notes)})" if result.notes else ""
+    if result.scores:
+        score = "" if result.label_score is None else f" {result.label_score:.3f}"
+        return f"{result.image}: {result.label or 'no label'}{score}, {result.seconds:.2f} s{notes}"
     return f"{result.image}: {len(result.findings)} findings, {result.seconds:.2f} s{notes}"
 
 

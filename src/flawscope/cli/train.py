@@ -117,7 +117,7 @@ def _tell(run: Any, as_json: bool) -> None:
         typer.echo(json.dumps(result, ensure_ascii=False))
         return
     typer.echo(f"{run.folder}: {run.progress.step} steps; the model is {run.bundle}")
-    for name in ("f1_tol2_pooled", "f1_pooled", "iou_pooled"):
+    for name in ("accuracy", "f1_macro", "f1_tol2_pooled", "f1_pooled", "iou_pooled"):
         figure = run.metrics.get("figures", {}).get(name)
         if figure and figure.get("value") is not None:
             typer.echo(f"  {name} {figure['value']:.4f} on its validation images")

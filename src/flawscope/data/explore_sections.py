@@ -15,7 +15,7 @@ from flawscope.data.explore_tables import Cell, Table
 from flawscope.data.integrity import IntegrityReport
 from flawscope.reporting.colours import class_colours, to_hex
 from flawscope.reporting.explore_page import Chart, Section, Sheet, Shown, TableView, bar_chart
-from flawscope.reporting.page import number
+from flawscope.reporting.page_values import number
 
 _MOST_LINES = 40
 _MOST_ROWS = 30

@@ -45,6 +45,26 @@ class LabelMetrics:
     """Images without a label, which were passed over."""
     notes: tuple[str, ...] = ()
 
+    @property
+    def task(self) -> str:
+        """As `Metrics` of masks has it."""
+        return "classification"
+
+    @property
+    def images(self) -> int:
+        """Images that were counted."""
+        return len(self.answers.names)
+
+    @property
+    def figures(self) -> dict[str, Figure]:
+        """Overall figures."""
+        return self.summary.figures
+
+    @property
+    def classes(self) -> dict[str, dict[str, Figure]]:
+        """Class name -> figures."""
+        return self.summary.classes
+
     def value(self, name: str) -> float:
         """The value of an overall figure; NaN where the data do not define it."""
         return self.summary.figures[name].value

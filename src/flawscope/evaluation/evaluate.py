@@ -17,7 +17,9 @@ from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split
 from flawscope.errors import DataError, ImageError, UsageError
 from flawscope.evaluation.classes import ClassMatch, match_classes
+from flawscope.evaluation.classification_metrics import LabelMetrics
 from flawscope.evaluation.counts import BoolMask, ClassCounts, count_image, count_strict
+from flawscope.evaluation.evaluate_labels import LabelRun
 from flawscope.evaluation.gallery import Worst
 from flawscope.evaluation.metrics import Failed, Metrics
 from flawscope.evaluation.segmentation import Figure, ImageRow, image_f1_tol2, summarise
@@ -87,8 +89,8 @@ def evaluate(
     *,
     options: EvaluateOptions | None = None,
     progress: Progress | None = None,
-) -> Metrics:
-    """Compare a model with the truth of a part of a data set, on every figure.
+) -> Metrics | LabelMetrics:
+    """Compare a model with the truth of a part of a data set, on every figure of its task.
 
     ``model``: a bundle or its path, several of them (their probabilities are averaged), or an Inspector.
     ``split`` defaults to the data set's own; a set without any split is evaluated whole, and the result says
@@ -97,7 +99,45 @@ def evaluate(
 
     Raises DataError when there is nothing to evaluate, ClassMappingError, UsageError, BundleError.
     """
+    if dataset.task == "classification":
+        return evaluate_labels(model, dataset, split, part, options=options, progress=progress)
     return evaluate_cuts(model, dataset, split, part, at, options=options, progress=progress)[0]
+
+
+def evaluate_labels(
+    model: ModelLike,
+    dataset: Dataset,
+    split: Split | None = None,
+    part: str = "test",
+    *,
+    options: EvaluateOptions | None = None,
+    progress: Progress | None = None,
+) -> LabelMetrics:
+    """As :func:`evaluate`, for a classifier and a data set of labelled images."""
+    options = options or EvaluateOptions()
+    chosen, part, notes = choose_part(dataset, split, part)
+    predictor, title = as_predictor(model, options)
+    _check_task(predictor, dataset, title)
+    if not isinstance(predictor, Inspector):
+        raise UsageError("Evaluating labels needs a bundle or an Inspector.")
+    match = match_classes(
+        dataset.classes, predictor.classes, options.mapping, truth_named=dataset.classes_named
+    )
+    head = predictor.bundle.manifest.input.activation
+    run = LabelRun(predictor, head, match, chosen, part, progress)
+    metrics = run.measure(title, notes, options.draws, options.seed)
+    return replace(metrics, unlabelled=len(run.unlabelled))
+
+
+def _check_task(predictor: Predictor, dataset: Dataset, title: str) -> None:
+    task = getattr(predictor, "task", "segmentation")
+    if task != dataset.task:
+        does = {"segmentation": "marks pixels", "classification": "labels images"}
+        holds = {"segmentation": "masks", "classification": "labels of images"}
+        raise UsageError(
+            f"The model {title} {does[task]}; {dataset.root} holds {holds[dataset.task]}.\n"
+            "Give a model and a data set of one task."
+        )
 
 
 def evaluate_cuts(
@@ -121,6 +161,7 @@ def evaluate_cuts(
         raise UsageError(f"Unknown grid {at!r}; expected original or network.")
     chosen, part, notes = choose_part(dataset, split, part)
     predictor, title = as_predictor(model, options)
+    _check_task(predictor, dataset, title)
     match = match_classes(
         dataset.classes, predictor.classes, options.mapping, truth_named=dataset.classes_named
     )

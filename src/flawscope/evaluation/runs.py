@@ -14,6 +14,7 @@ from flawscope.bundle import MANIFEST_NAME
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split, load_split
 from flawscope.errors import DataError, UsageError
+from flawscope.evaluation.classification_metrics import LabelMetrics
 from flawscope.evaluation.evaluate import At, EvaluateOptions, Metrics, ModelLike, Progress, evaluate
 from flawscope.evaluation.metrics import Failed, csv_text, json_text
 from flawscope.images.atomic import make_folder, write_text_atomic
@@ -45,7 +46,7 @@ class RunModels:
 class FoldMetrics:
     """Figures of each fold's model, and their mean and standard deviation."""
 
-    folds: tuple[Metrics, ...]
+    folds: tuple[Metrics | LabelMetrics, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -127,7 +128,7 @@ def evaluate_run(
     ensemble: bool = False,
     options: EvaluateOptions | None = None,
     progress: Progress | None = None,
-) -> Metrics | FoldMetrics:
+) -> Metrics | LabelMetrics | FoldMetrics:
     """Evaluate what :func:`find_models` found.
 
     Folds give :class:`FoldMetrics`, or with ``ensemble`` one model that averages their probabilities. Part

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,25 @@ from flawscope.images.convert import plan
 from flawscope.images.memory import check_size
 from flawscope.images.sources import ImageSource, open_windowed, read_size
 from flawscope.inspection.bands import ArraySource, Band, RowSource
+from flawscope.inspection.labels import chosen_classes, label_findings, label_probabilities
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.postprocess import finish_stack
-from flawscope.inspection.preprocess import check_rgb
+from flawscope.inspection.preprocess import check_rgb, network_size_hw
+from flawscope.inspection.resample import shrink_source
 from flawscope.inspection.runtimes import make_runtime
 from flawscope.inspection.tiles import Network, predict_bands, working_scales
 from flawscope.inspection.working_scale import ScaleSearch
+from flawscope.manifest import Role
 from flawscope.measurement.findings import find
 from flawscope.measurement.scale import parse_scale
-from flawscope.types import ClassInfo, FloatArray, Inspection, Prediction, RgbImage, Scale
+from flawscope.types import ClassInfo, FloatArray, Inspection, Prediction, RgbImage, Scale, Task
 
 BundleLike = Bundle | str | os.PathLike[str]
 ImageLike = RgbImage | str | os.PathLike[str] | Any
 """H x W x 3 uint8 RGB array, path, or PIL image."""
+
+_ROLES: dict[Task, Role] = {"segmentation": "segment", "classification": "classify"}
+"""Task of a bundle -> the stage that does it."""
 
 BYTES_PER_PX = 18
 """Memory of an inspection beside the decoded picture, per pixel, for one class: probability, mask, labels.
@@ -64,6 +70,7 @@ class Inspector:
         self.options = options or PredictOptions()
         self.runtime_name = "onnx" if runtime == "auto" else runtime
         self.classes: tuple[ClassInfo, ...] = self.bundles[0].classes
+        self.task: Task = self.bundles[0].manifest.task
         names = [item.name for item in self.classes]
         _check_known(names, thresholds, "threshold")
         _check_known(names, min_area_px, "minimum area")
@@ -99,8 +106,27 @@ class Inspector:
 
     def predict(self, image: ImageLike) -> Prediction:
         """Mask and probabilities of a photograph. Raises ImageError when it cannot be read."""
+        if self.task == "classification":
+            raise UsageError(
+                f"{self.bundle.source} labels whole images and marks no pixels.\n"
+                "Ask for label_scores, or inspect the image."
+            )
         source, _ = open_image(image)
         return self._predict(source)[0]
+
+    def label_scores(self, images: Iterable[RgbImage]) -> FloatArray:
+        """Probabilities N x K float32 of images H x W x 3 uint8 RGB, the mean of an ensemble.
+
+        Raises UsageError for a bundle that marks pixels.
+        """
+        if self.task != "classification":
+            raise UsageError(f"{self.bundle.source} marks pixels and labels no images.\nAsk it to predict.")
+        given = list(images) if len(self._networks) > 1 else images
+        answers = [
+            label_probabilities(given, one.runtime, one.spec, one.classes, flip_tta=self.options.flip_tta)
+            for one in self._networks
+        ]
+        return answers[0] if len(answers) == 1 else np.mean(answers, axis=0, dtype=np.float32)
 
     def inspect(
         self, image: ImageLike, scale: Scale | float | str | None = None, name: str = ""
@@ -125,6 +151,8 @@ class Inspector:
     ) -> Inspection:
         """As :meth:`inspect`, for a picture that is read in bands."""
         begin = time.perf_counter() if started is None else started
+        if self.task == "classification":
+            return self._labelled(source, name, scale, notes, begin)
         prediction, scales = self._predict(source)
         stack = prediction.stack
         findings = find(
@@ -147,8 +175,31 @@ class Inspector:
             notes=notes,
         )
 
+    def _labelled(
+        self, source: RowSource, name: str, scale: Scale | None, notes: tuple[str, ...], begin: float
+    ) -> Inspection:
+        """The label of a whole photograph."""
+        spec = self.bundle.manifest.input
+        picture = shrink_source(source, network_size_hw(source.size_hw, spec))
+        scores = self.label_scores([picture])[0]
+        chosen = chosen_classes(scores, spec, self.classes, self.thresholds)
+        return Inspection(
+            image=name,
+            status="ok",
+            size_hw=source.size_hw,
+            findings=label_findings(name, source.size_hw, scores, chosen, self.classes),
+            scale=scale,
+            seconds=time.perf_counter() - begin,
+            notes=notes,
+            label=";".join(self.classes[k].name for k in chosen),
+            label_score=float(scores[chosen[0]]) if chosen else None,
+            scores=tuple(float(score) for score in scores),
+        )
+
     def need_bytes_per_px(self) -> float:
         """Memory that inspecting takes per pixel of the photograph, beside the decoded photograph itself."""
+        if self.task == "classification":
+            return 0.0
         return BYTES_PER_PX + _BYTES_PER_FURTHER_CLASS_PX * (len(self.classes) - 1)
 
     # --- inside -----------------------------------------------------------------------------------------
@@ -159,7 +210,7 @@ class Inspector:
         if manifest.width_range_px is not None:
             search = replace(search, width_range_px=manifest.width_range_px)
         return Network(
-            make_runtime(bundle, bundle.stage("segment"), runtime, threads),
+            make_runtime(bundle, bundle.stage(_ROLES[self.task]), runtime, threads),
             manifest.input,
             len(self.classes),
             search,
@@ -254,9 +305,10 @@ def _load_all(bundle: BundleLike | Sequence[BundleLike]) -> tuple[Bundle, ...]:
     loaded = tuple(item if isinstance(item, Bundle) else Bundle.load(item) for item in items)
     first = [(item.id, item.name) for item in loaded[0].classes]
     for other in loaded:
-        if other.manifest.task != "segmentation":
+        if other.manifest.task != loaded[0].manifest.task:
             raise BundleError(
-                f"{other.source} is a {other.manifest.task} bundle; inspecting needs segmentation."
+                f"{other.source} is a {other.manifest.task} bundle and {loaded[0].source} a "
+                f"{loaded[0].manifest.task} one; an ensemble needs one task."
             )
         if [(item.id, item.name) for item in other.classes] != first:
             raise BundleError(

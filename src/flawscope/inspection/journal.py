@@ -91,6 +91,7 @@ def _to_json(inspection: Inspection) -> dict[str, Any]:
         "notes": list(inspection.notes),
         "label": inspection.label,
         "label_score": inspection.label_score,
+        "scores": list(inspection.scores),
         "tiles_not_inspected": inspection.tiles_not_inspected,
     }
 
@@ -99,6 +100,7 @@ def _from_json(raw: dict[str, Any]) -> Inspection:
     values = dict(raw)
     values["size_hw"] = tuple(values["size_hw"])
     values["notes"] = tuple(values["notes"])
+    values["scores"] = tuple(values["scores"])
     values["scale"] = None if values["scale"] is None else Scale(*values["scale"])
     values["findings"] = tuple(_finding_from_json(item) for item in values["findings"])
     return Inspection(**values)

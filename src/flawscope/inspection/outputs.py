@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,14 @@ from flawscope.reporting.coco import write_coco
 from flawscope.reporting.geojson import write_geojson
 from flawscope.reporting.json_records import write_json
 from flawscope.reporting.overlay import MAX_SIDE_PX, draw_overlay, write_overlay
-from flawscope.reporting.tables import FINDINGS_COLUMNS, IMAGES_COLUMNS, finding_row, image_row, write_csv
+from flawscope.reporting.tables import (
+    FINDINGS_COLUMNS,
+    IMAGES_COLUMNS,
+    finding_row,
+    image_row,
+    score_row,
+    write_csv,
+)
 from flawscope.types import ClassInfo, Inspection, RgbImage
 
 _PICTURE_SIDE_PX = 1600
@@ -103,6 +111,12 @@ def write_run(
         write_csv(out / "findings.csv", FINDINGS_COLUMNS, rows)
         write_csv(out / "images.csv", IMAGES_COLUMNS, [image_row(item) for item in record.inspections])
         files["csv"] = "findings.csv"
+        if record.inspector.task == "classification":
+            names = [item.name for item in record.inspector.classes]
+            write_csv(
+                out / "scores.csv", ["image", *names], map(partial(score_row, names), record.inspections)
+            )
+            files["scores"] = "scores.csv"
     for name in ("masks", "overlays"):
         if name in record.formats:
             files[name] = name

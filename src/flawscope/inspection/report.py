@@ -67,7 +67,9 @@ def _model(inspector: Inspector) -> ModelFacts:
     manifest = inspector.bundle.manifest
     void = {one["class"] for one in promise_records(inspector) if not one["holds"]}
     thresholds = []
-    for item in inspector.classes:
+    # A softmax classifier takes the most probable class: its thresholds decide nothing.
+    decided = inspector.task == "classification" and manifest.input.activation == "softmax"
+    for item in () if decided else inspector.classes:
         value, area = inspector.thresholds[item.name], inspector.min_area_px[item.name]
         chosen = manifest.thresholds.get(item.name)
         own = chosen is not None and chosen.value == value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +111,9 @@ def inspect_folder(
     started = time.perf_counter()
     check_formats(settings.formats)
     _check_shard(settings.shard)
+    if inspector.task == "classification":
+        # A label has no pixels: there is nothing to write into masks.
+        settings = replace(settings, formats=tuple(name for name in settings.formats if name != "masks"))
     out = _ready(settings)
     listed, skipped = list_images(settings.inputs, exclude=[out])
     if not listed:

@@ -99,9 +99,7 @@ class Stage(nn.Module):
     def __init__(self, inputs: int, outputs: int, options: LabCnnOptions) -> None:
         super().__init__()
         channels = [inputs] + [outputs] * options.convs_per_stage
-        self.convs = nn.ModuleList(
-            ConvLayer(a, b, options) for a, b in pairwise(channels)
-        )
+        self.convs = nn.ModuleList(ConvLayer(a, b, options) for a, b in pairwise(channels))
         self.pool = POOLINGS[options.pooling](outputs)
         self.activation = ACTIVATIONS[options.activation]()
 
@@ -120,9 +118,7 @@ class LabCnn(nn.Module):
         super().__init__()
         self.options = options
         channels = [options.in_channels, *options.widths]
-        self.stages = nn.Sequential(
-            *(Stage(a, b, options) for a, b in pairwise(channels))
-        )
+        self.stages = nn.Sequential(*(Stage(a, b, options) for a, b in pairwise(channels)))
         left_hw = _left_hw(options)
         check_left("lab-cnn", options.size_hw, left_hw)
         self.hidden = nn.Linear(options.widths[-1] * left_hw[0] * left_hw[1], options.hidden)

@@ -24,7 +24,7 @@ SHORTCUTS = ("projection", "zero_padded", "none")
 ``none``: the plain network."""
 
 
-class PlainBlock(BasicBlock):
+class PlainBlock(BasicBlock):  # type: ignore[misc]  # torchvision has no types
     """The two convolutions of a basic block, with nothing added."""
 
     def __init__(self, *values: Any, **options: Any) -> None:
@@ -59,14 +59,13 @@ def build_resnet(
     if small_stem:
         network.conv1 = nn.Conv2d(3, network.conv1.out_channels, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
-        network.maxpool = nn.Identity()  # type: ignore[assignment]
-    return network
+        network.maxpool = nn.Identity()
+    built: nn.Module = network
+    return built
 
 
 def _pad_shortcuts(network: ResNet) -> None:
     for part in network.modules():
         if isinstance(part, BasicBlock | Bottleneck) and part.downsample is not None:
             first = part.downsample[0]
-            part.downsample = ZeroPadShortcut(  # type: ignore[assignment]
-                first.in_channels, first.out_channels, first.stride[0]
-            )
+            part.downsample = ZeroPadShortcut(first.in_channels, first.out_channels, first.stride[0])

@@ -53,6 +53,26 @@ def draw_labels(
     return np.asarray(picture)
 
 
+def draw_banner(
+    canvas: RgbImage, labels: Sequence[Finding], colours: Mapping[str, Rgb], text_px: int
+) -> RgbImage:
+    """Write what the whole picture shows into its upper left corner, a line a label, with its probability."""
+    picture = Image.fromarray(canvas)
+    pen = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(text_px)
+    y = 0.4 * text_px
+    for label in labels:
+        score = "" if label.score_mean is None else f"  {label.score_mean:.2f}"
+        text = f"{label.class_name}{score}"
+        colour = colour_of(label.class_name, colours)
+        x0, height = 0.4 * text_px, 1.5 * text_px
+        box = (x0, y, x0 + pen.textlength(text, font=font) + 0.9 * text_px, y + height)
+        pen.rounded_rectangle(box, text_px * 0.35, fill=colour, outline=_CASING, width=max(1, text_px // 14))
+        pen.text((x0 + 0.45 * text_px, y + height / 2), text, fill=ink_on(colour), font=font, anchor="lm")
+        y += 1.15 * height
+    return np.asarray(picture)
+
+
 def draw_scale_bar(canvas: RgbImage, mm_per_px: float, text_px: int) -> tuple[RgbImage, Box | None]:
     """Draw a bar of a round length at the lower right; also returns its place, None where it does not fit.
 

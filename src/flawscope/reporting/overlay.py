@@ -17,7 +17,7 @@ from PIL import Image
 from scipy import ndimage
 
 from flawscope.images.atomic import write_bytes_atomic
-from flawscope.reporting.annotate import draw_labels, draw_scale_bar
+from flawscope.reporting.annotate import draw_banner, draw_labels, draw_scale_bar
 from flawscope.reporting.colours import Rgb, class_colours, colour_of
 from flawscope.reporting.raster import paste, patch_of
 from flawscope.types import ClassInfo, Finding, Mask, RgbImage, Scale
@@ -29,6 +29,7 @@ MOST_LABELS = 40
 """Numbered findings on a picture: the largest; more would hide it."""
 
 _NUMBERED_ANYWAY = 5
+_LABELLED_SIDE_PX = 256
 _BLOCK_PX = 512
 _FILL_ABOVE_PX = 8.0
 _FILL = 0.25
@@ -89,6 +90,9 @@ def draw_overlay(
     """
     full_hw = size_hw or (image.shape[0], image.shape[1])
     canvas = shrink(image, MAX_SIDE_PX).copy()
+    labels = [item for item in findings if item.kind == "image"]
+    if labels:
+        canvas = _enlarged(canvas)
     drawn_hw = canvas.shape[0], canvas.shape[1]
     factor_xy = drawn_hw[1] / full_hw[1], drawn_hw[0] / full_hw[0]
     strokes = Strokes.for_size(drawn_hw)
@@ -98,7 +102,10 @@ def draw_overlay(
     bar = None
     if scale is not None:
         canvas, bar = draw_scale_bar(canvas, scale.mm_per_px / factor_xy[0], strokes.text)
-    numbered = _to_number(findings, factor_xy[0], strokes)
+    if labels:
+        canvas = draw_banner(canvas, labels, colours, strokes.text)
+    marked_findings = [item for item in findings if item.kind != "image"]
+    numbered = _to_number(marked_findings, factor_xy[0], strokes)
     return draw_labels(canvas, numbered, colours, factor_xy, strokes.text, bar)
 
 
@@ -110,6 +117,12 @@ def shrink(image: RgbImage, max_side_px: int) -> RgbImage:
     factor = max_side_px / max(height, width)
     size = max(1, round(width * factor)), max(1, round(height * factor))
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0))
+
+
+def _enlarged(image: RgbImage) -> RgbImage:
+    """A small picture several times as large, pixel by pixel, so that a label can be read on it."""
+    times = -(-_LABELLED_SIDE_PX // max(image.shape[:2]))
+    return image.repeat(times, axis=0).repeat(times, axis=1) if times > 1 else image
 
 
 def encode_jpeg(image: RgbImage, quality: int = 90) -> bytes:

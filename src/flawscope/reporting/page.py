@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from flawscope.reporting import label_page
 from flawscope.reporting.colours import class_colours, to_hex
 from flawscope.reporting.overlay import MOST_LABELS
+from flawscope.reporting.page_values import NONE, Cell, FindingView, number
 from flawscope.reporting.tables import defect_fraction, total_length, worst_severity
 from flawscope.types import Finding, Inspection
 
@@ -20,25 +22,6 @@ MOST_SECTIONS = 500
 """Images with a section of their own; the table lists all."""
 
 _ALL_ROWS = 4000
-_NONE = "–"  # noqa: RUF001
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """Text of a table cell and the number it is sorted by."""
-
-    text: str
-    sort: float | None = -1.0
-    """None: sorted by its text."""
-
-
-@dataclass(frozen=True, slots=True)
-class FindingView:
-    """One row of an image's table."""
-
-    number: int
-    colour: str
-    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +66,8 @@ class PageView:
     scales: tuple[tuple[str, str], ...]
     files: tuple[tuple[str, str], ...]
     most_labels: int = MOST_LABELS
+    labelled: bool = False
+    """A classifier looked at whole images: labels in place of measured findings."""
 
 
 def view(report: ReportData) -> PageView:
@@ -90,17 +75,25 @@ def view(report: ReportData) -> PageView:
     chosen = _with_section(report.images)
     rows = max(3, min(25, _ALL_ROWS // max(1, len(chosen))))
     any_scale = any(item.inspection.scale for item in report.images)
+    labelled = label_page.is_labelled([item.inspection for item in report.images])
     graded = any(finding.severity for item in report.images for finding in item.inspection.findings)
     colours = {name: to_hex(rgb) for name, rgb in class_colours(report.classes).items()}
     images = tuple(
         _image(number, item, colours, rows if number in chosen else 0, (any_scale, graded))
         for number, item in enumerate(report.images)
     )
+    if labelled:
+        images = tuple(
+            _labelled(image, item.inspection, report, colours)
+            for image, item in zip(images, report.images, strict=True)
+        )
     return PageView(
         report=report,
         created=report.created.strftime("%Y-%m-%d %H:%M %Z").strip(),
-        cards=_cards(report, any_scale),
-        head=_overview_head(any_scale, graded),
+        cards=label_page.cards([item.inspection for item in report.images])
+        if labelled
+        else _cards(report, any_scale),
+        head=label_page.HEAD if labelled else _overview_head(any_scale, graded),
         images=images,
         failed=tuple(item for item in images if item.status != "ok"),
         sections=tuple(item for item in images if item.has_section),
@@ -109,22 +102,18 @@ def view(report: ReportData) -> PageView:
         has_uncertainty=any(f.width_u_mm is not None for i in report.images for f in i.inspection.findings),
         scales=_scales(item.inspection for item in report.images),
         files=tuple((name, quote(name)) for name in report.files),
+        labelled=labelled,
     )
 
 
 # --- numbers as text ------------------------------------------------------------------------------------
 
 
-def number(value: float | None, places: int = 1) -> str:
-    """A number with thin spaces between thousands, or a dash."""
-    return _NONE if value is None else f"{value:,.{places}f}".replace(",", "\u202f")
-
-
 def length(px: float | None, mm: float | None) -> Cell:
     """A length: in millimetres or metres where a scale is known, else in pixels; sorted by pixels."""
     sort = -1.0 if px is None else px
     if mm is None:
-        return Cell(_NONE if px is None else f"{number(px, 0)} px", sort)
+        return Cell(NONE if px is None else f"{number(px, 0)} px", sort)
     return Cell(
         f"{number(mm / 1000, 2)} m" if mm >= 1000 else f"{number(mm, 0 if mm >= 100 else 1)} mm", sort
     )
@@ -133,7 +122,7 @@ def length(px: float | None, mm: float | None) -> Cell:
 def width(px: float | None, mm: float | None) -> Cell:
     """A width: hundredths of a millimetre where a scale is known, else tenths of a pixel."""
     if mm is None:
-        return Cell(_NONE if px is None else f"{number(px, 1)} px", -1.0 if px is None else px)
+        return Cell(NONE if px is None else f"{number(px, 1)} px", -1.0 if px is None else px)
     return Cell(f"{number(mm, 2)} mm", -1.0 if px is None else px)
 
 
@@ -147,7 +136,7 @@ def area(px: float, mm2: float | None) -> Cell:
 def percent(share: float | None) -> Cell:
     """A share of 0..1 in per cent, small ones with more places."""
     if share is None:
-        return Cell(_NONE)
+        return Cell(NONE)
     return Cell("0 %" if share == 0 else f"{100 * share:.{1 if share >= 0.1 else 2}f} %", share)
 
 
@@ -223,27 +212,41 @@ def _image(
     )
 
 
+def _labelled(
+    view: ImageView, inspection: Inspection, report: ReportData, colours: dict[str, str]
+) -> ImageView:
+    """The same image with its label and the most probable classes."""
+    return replace(
+        view,
+        cells=label_page.cells(inspection),
+        summary=(),
+        head=label_page.TABLE_HEAD,
+        findings=label_page.rows(inspection, report.classes, colours) if view.has_section else (),
+        findings_left=0,
+    )
+
+
 def _overview_cells(inspection: Inspection, graded: bool) -> tuple[Cell, ...]:
     if inspection.status != "ok":
-        return tuple(Cell(_NONE) for _ in _overview_head(True, graded))
+        return tuple(Cell(NONE) for _ in _overview_head(True, graded))
     length_px, length_mm = total_length(inspection.findings)
     share = defect_fraction(inspection)
     severity = worst_severity(inspection.findings)
     cells = [
         Cell(str(len(inspection.findings)), len(inspection.findings)),
-        length(length_px, length_mm if inspection.scale else None) if length_px else Cell(_NONE, 0.0),
+        length(length_px, length_mm if inspection.scale else None) if length_px else Cell(NONE, 0.0),
         _widest(inspection.findings),
         percent(share),
     ]
     if graded:
-        cells.append(Cell(severity or _NONE, None))
+        cells.append(Cell(severity or NONE, None))
     return (*cells, Cell(f"{number(inspection.seconds, 1)} s", inspection.seconds))
 
 
 def _widest(findings: Sequence[Finding]) -> Cell:
     lines = [item for item in findings if item.kind == "line" and item.width_max_px is not None]
     if not lines:
-        return Cell(_NONE)
+        return Cell(NONE)
     widest = max(lines, key=lambda item: item.width_max_px or 0.0)
     return width(widest.width_max_px, widest.width_max_mm)
 
@@ -257,7 +260,7 @@ def _summary(inspection: Inspection) -> tuple[tuple[str, str], ...]:
         "of the surface",
     )
     pairs = zip((cell.text for cell in cells), names, strict=False)
-    return tuple((value, name) for value, name in pairs if value != _NONE)
+    return tuple((value, name) for value, name in pairs if value != NONE)
 
 
 _FINDING_HEAD = (
@@ -286,9 +289,9 @@ def _finding(finding: Finding, colours: dict[str, str], head: Sequence[str]) -> 
         "Mean width": _mean_width(finding),
         "Max width": width(finding.width_max_px, finding.width_max_mm),
         "Area": area(finding.area_px, finding.area_mm2),
-        "Direction": Cell(_NONE) if degrees is None else Cell(f"{degrees:.0f}°", degrees),
-        "Severity": Cell(" ".join(filter(None, (finding.severity, finding.clause))) or _NONE, None),
-        "Score": Cell(_NONE) if score is None else Cell(f"{score:.2f}", score),
+        "Direction": Cell(NONE) if degrees is None else Cell(f"{degrees:.0f}°", degrees),
+        "Severity": Cell(" ".join(filter(None, (finding.severity, finding.clause))) or NONE, None),
+        "Score": Cell(NONE) if score is None else Cell(f"{score:.2f}", score),
         "Edge": Cell("at edge" if finding.at_border else "", float(finding.at_border)),
     }
     return FindingView(

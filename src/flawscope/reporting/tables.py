@@ -57,7 +57,16 @@ def finding_row(finding: Finding) -> Row:
     row: Row = {}
     for column in FINDINGS_COLUMNS:
         row[column] = _rounded(column, getattr(finding, "class_name" if column == "class" else column))
+    if finding.kind == "image":
+        row["area_px"] = None  # a label covers the image; it has no area of its own
     return row
+
+
+def score_row(names: Sequence[str], inspection: Inspection) -> Row:
+    """A row of ``scores.csv``: the image and the probability of each class; empty for a failed image."""
+    scores = inspection.scores or (None,) * len(names)
+    shown = (None if score is None else round(score, 6) for score in scores)
+    return {"image": inspection.image, **dict(zip(names, shown, strict=True))}
 
 
 def image_row(inspection: Inspection) -> Row:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,16 @@ from torch import nn
 import flawscope
 from flawscope.bundle import Bundle, write_bundle_folder
 from flawscope.errors import ParityError, UsageError
+from flawscope.inspection.labels import label_probabilities
 from flawscope.inspection.preprocess import resize_for
 from flawscope.inspection.runtimes import OnnxRuntime, Runtime, TorchRuntime
 from flawscope.inspection.seams import measure_seam_difference
 from flawscope.inspection.tiles import predict_probability
 from flawscope.manifest import Chosen, ClassSpec, InputSpec, Manifest, NetworkSpec, StageSpec
 from flawscope.models.build import stride_multiple
-from flawscope.training.onnx_export import export_onnx
-from flawscope.types import ClassInfo, RgbImage
+from flawscope.training.onnx_export import export_classifier, export_onnx
+from flawscope.training.pictures import image_size_hw
+from flawscope.types import ClassInfo, FloatArray, RgbImage, Task
 
 PARITY_LIMIT = 1e-4
 """Largest difference in probability between the exported and the trained network."""
@@ -60,11 +63,13 @@ def write_bundle(
     working_scales: Sequence[float] = (1.0,),
     width_range_px: tuple[float, float] | None = None,
     card: str = "",
+    task: Task = "segmentation",
 ) -> Bundle:
     """Export, check and write; returns the bundle loaded back from ``out``. Nothing is written unless all is
     well.
 
-    ``parity_images``: real pictures H x W x 3 uint8, at least one; up to 8 are compared, cut to 1,024 px.
+    ``parity_images``: real pictures H x W x 3 uint8, at least one; up to 8 are compared, cut to 1,024 px
+    where pixels are marked.
     ``thresholds`` and areas: class name to a number, or to a :class:`Chosen` that says how it was found.
     ``card``: text of the model card. The network itself is left as it was.
 
@@ -74,19 +79,15 @@ def write_bundle(
     if not len(parity_images):
         raise UsageError("A bundle needs at least one real image for the parity gate; none was given.")
     twin = copy.deepcopy(network).to("cpu", torch.float32).eval()
-    spec = _with_stride(input_spec, stride_multiple(twin))
-    graph = export_onnx(twin, spec.channel_count, spec.stride_multiple)
-    onnx_runtime = OnnxRuntime(graph)
-    pictures = [image[:_PARITY_EDGE_PX, :_PARITY_EDGE_PX] for image in parity_images[:_PARITY_IMAGES]]
-    parity = check_parity(TorchRuntime(twin), onnx_runtime, pictures, spec, len(classes))
-    seam = measure_seam_difference(onnx_runtime, parity_images[:_SEAM_IMAGES], spec, len(classes))
+    exported = _export(twin, input_spec, parity_images, len(classes), task)
     manifest = Manifest(
         name=name,
+        task=task,
         classes=tuple(ClassSpec(id=c.id, name=c.name, colour=c.colour, kind=c.kind) for c in classes),
-        input=spec,
+        input=exported.spec,
         stages=(
             StageSpec(
-                role="segment",
+                role="classify" if task == "classification" else "segment",
                 network=NetworkSpec(name=network_name, options=_plain(network_options)),
                 files={"onnx": _ONNX, "weights": _WEIGHTS},
             ),
@@ -97,18 +98,57 @@ def write_bundle(
         multi_label=multi_label,
         working_scales=tuple(working_scales),
         width_range_px=width_range_px,
-        seam_difference=seam,
-        parity_difference=parity,
+        seam_difference=exported.seam,
+        parity_difference=exported.parity,
         metrics=_plain(metrics or {}),
         fingerprint=_plain(fingerprint or {}),
         flawscope_version=getattr(flawscope, "__version__", ""),
         licence=licence,
         origin=origin,
     )
-    files: dict[str, bytes | Path] = {_ONNX: graph, _WEIGHTS: _weights(twin)}
+    files: dict[str, bytes | Path] = {_ONNX: exported.graph, _WEIGHTS: _weights(twin)}
     if card:
         files[_CARD] = card.encode()
     return write_bundle_folder(out, manifest, files)
+
+
+@dataclass(frozen=True, slots=True)
+class _Exported:
+    """A graph that has passed the gate."""
+
+    graph: bytes
+    spec: InputSpec
+    parity: float
+    seam: float | None = None
+
+
+def _export(
+    network: nn.Module, spec: InputSpec, images: Sequence[RgbImage], classes: int, task: Task
+) -> _Exported:
+    if task == "classification":
+        graph = export_classifier(network, spec.channel_count, image_size_hw(spec))
+        parity = check_label_parity(TorchRuntime(network), OnnxRuntime(graph), images, spec, classes)
+        return _Exported(graph, spec, parity)
+    spec = _with_stride(spec, stride_multiple(network))
+    graph = export_onnx(network, spec.channel_count, spec.stride_multiple)
+    runtime = OnnxRuntime(graph)
+    pictures = [image[:_PARITY_EDGE_PX, :_PARITY_EDGE_PX] for image in images[:_PARITY_IMAGES]]
+    parity = check_parity(TorchRuntime(network), runtime, pictures, spec, classes)
+    seam = measure_seam_difference(runtime, images[:_SEAM_IMAGES], spec, classes)
+    return _Exported(graph, spec, parity, seam)
+
+
+def check_label_parity(
+    trained: Runtime, exported: Runtime, images: Sequence[RgbImage], spec: InputSpec, classes: int
+) -> float:
+    """As `check_parity`, of the probabilities of whole images."""
+    some = images[:_PARITY_IMAGES]
+    expected = label_probabilities(some, trained, spec, classes)
+    # One by one: the graph must not have grown fast to the batch of its trace.
+    found = np.concatenate([label_probabilities([image], exported, spec, classes) for image in some])
+    difference = np.abs(expected - found)
+    _check_difference(difference, exported.name)
+    return float(difference.max())
 
 
 def check_parity(
@@ -121,14 +161,18 @@ def check_parity(
         picture = resize_for(image, spec)
         expected = predict_probability(picture, trained, spec, classes)
         difference = np.abs(expected - predict_probability(picture, exported, spec, classes))
+        _check_difference(difference, exported.name)
         largest = max(largest, float(difference.max()))
-        if not largest <= PARITY_LIMIT or not np.isfinite(difference).all():
-            raise ParityError(
-                f"The {exported.name} export answers differently from the trained network: probabilities "
-                f"differ by up to {float(difference.max()):.3g}, the limit is {PARITY_LIMIT:g}.\n"
-                "No bundle was written. Use another network or exporter version."
-            )
     return largest
+
+
+def _check_difference(difference: FloatArray, name: str) -> None:
+    if not float(difference.max()) <= PARITY_LIMIT or not np.isfinite(difference).all():
+        raise ParityError(
+            f"The {name} export answers differently from the trained network: probabilities "
+            f"differ by up to {float(difference.max()):.3g}, the limit is {PARITY_LIMIT:g}.\n"
+            "No bundle was written. Use another network or exporter version."
+        )
 
 
 def _with_stride(spec: InputSpec, stride: int) -> InputSpec:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flawscope.manifest import InputSpec
 from flawscope.training.augment_config import AugmentConfig
+from flawscope.training.classify_config import LOSSES_OF_LABELS, ClassifyConfig
 from flawscope.types import Task
 
 Options = dict[str, Any]
@@ -228,8 +229,10 @@ class TrainLoopConfig(Section):
     early_stopping: EarlyStoppingConfig = Field(
         default_factory=EarlyStoppingConfig, description="When to give up."
     )
-    monitor: Literal["f1_tol2", "f1", "loss"] = Field(
-        default="f1_tol2", description="Validation figure that names the best checkpoint and early stopping."
+    monitor: Literal["f1_tol2", "f1", "loss", "accuracy"] = Field(
+        default="f1_tol2",
+        description="Validation figure that names the best checkpoint and early stopping; f1_tol2 goes with "
+        "masks, accuracy with labels.",
     )
     keep: Literal["best", "last"] = Field(default="best", description="Which weights the bundle holds.")
     log_every: int = Field(
@@ -322,9 +325,44 @@ class TrainConfig(Section):
         default_factory=ValidationConfig, description="Validation and thresholds."
     )
     bundle: BundleConfig = Field(default_factory=BundleConfig, description="What the bundle says of itself.")
+    classify: ClassifyConfig = Field(
+        default_factory=ClassifyConfig, description="Whole images and their labels (classification only)."
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:
+        _check_task(self)
         if self.train.steps is None and self.train.epochs is None and self.train.minutes is None:
             raise ValueError("train needs one of epochs, steps or minutes")
         return self
+
+
+def _check_task(config: TrainConfig) -> None:
+    """Refuse what does not go with the task: losses, monitored figures, sizes of input."""
+    monitor = config.train.monitor
+    if config.task == "segmentation":
+        if monitor == "accuracy":
+            raise ValueError("train.monitor = 'accuracy' goes with labels; masks have f1_tol2, f1 or loss")
+        return
+    if monitor == "f1_tol2":
+        raise ValueError("train.monitor = 'f1_tol2' goes with masks; labels have accuracy, f1 or loss")
+    if config.input.mode != "resize" or config.input.size_hw is None:
+        raise ValueError("a classifier sees images of one size: set input.mode = 'resize' and input.size_hw")
+    for term in config.loss:
+        if term.name not in LOSSES_OF_LABELS:
+            raise ValueError(
+                f"loss '{term.name}' measures overlaps of areas and an image's label has none; "
+                f"expected {', '.join(LOSSES_OF_LABELS)}"
+            )
+        wrong = {"softmax": "bce", "sigmoid": "cross_entropy"}[config.input.activation]
+        if term.name == wrong:
+            raise ValueError(_WRONG_PAIR[wrong])
+
+
+_WRONG_PAIR = {
+    "bce": "loss 'bce' asks of each class by itself whether it is there, but a softmax head makes the "
+    "classes share one probability; expected cross_entropy or focal, or input.activation = 'sigmoid'",
+    "cross_entropy": "loss 'cross_entropy' needs probabilities that sum to 1, but those of a sigmoid head "
+    "are apart from one another; expected bce or focal, or input.activation = 'softmax'",
+}
+"""Why a head and a loss do not go together."""

@@ -18,12 +18,12 @@ from flawscope.types import ClassInfo
 def load_initial(
     network: nn.Module, bundle_path: str | Path, config: TrainConfig, classes: Sequence[ClassInfo]
 ) -> None:
-    """Put the weights of a bundle's segmenting stage into ``network``, every one of them.
+    """Put the weights of a bundle's stage for the same task into ``network``, every one of them.
 
     Raises BundleError when the bundle holds no weights, ConfigError when they belong to another network.
     """
     with Bundle.load(bundle_path) as bundle:
-        stage = bundle.stage()
+        stage = bundle.stage("classify" if config.task == "classification" else "segment")
         path = bundle.file(stage, "weights")
         if path is None:
             raise BundleError(

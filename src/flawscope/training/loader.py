@@ -13,7 +13,7 @@ the order of work changes it. ``flawscope train`` reads through the same crops (
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from flawscope.errors import DataError, UsageError
 from flawscope.manifest import InputSpec
 from flawscope.training.augment_config import AugmentConfig
 from flawscope.training.balancing import Shown, balance_part
+from flawscope.training.classify_data import LabelledImages, label_rows
 from flawscope.training.config import DataConfig
 from flawscope.training.crops import CropDataset, CropPlan, Step
 from flawscope.training.store import PictureStore, image_source, sample_source
@@ -82,7 +83,7 @@ class PartDataset(TorchDataset[tuple[Tensor, Tensor]]):
         shown = _shown(chosen, part, data, seed)
         self.samples: tuple[Sample, ...] = tuple(one.sample for one in shown)
         """The images, copies included, in order."""
-        self.labels = _labels(chosen, self.samples) if chosen.task == "classification" else None
+        self.labels = label_rows(self.samples, chosen.classes) if chosen.task == "classification" else None
         """A row an image, where images have labels instead of masks."""
         spec = spec or InputSpec()
         make = image_source if self.labels is not None else sample_source
@@ -164,10 +165,16 @@ def make_loader(
     return _loader(images, batches, min(workers, len(batches)), generator, torch.cuda.is_available())
 
 
+Items = CropDataset | LabelledImages
+"""What a run learns from: crops with their masks, or whole images with their labels."""
+
+
 def loader_of_steps(
-    crops: CropDataset, steps: Sequence[Step], workers: int, device: torch.device
-) -> DataLoader[Any]:
-    """Return a loader of the batches of ``steps``, in order."""
+    crops: Items, steps: Sequence[Step], workers: int, device: torch.device
+) -> Iterable[tuple[Tensor, Tensor]]:
+    """Return the batches of ``steps``, in order. Those of whole images are made in the loop itself."""
+    if isinstance(crops, LabelledImages):
+        return crops.batches(steps)
     keys = [list(part) for step in steps for part in step.micro]
     # The loader draws a number when it starts; from torch's global state it would shift every later draw.
     return _loader(crops, keys, min(workers, len(keys)), torch.Generator(), device.type == "cuda")
@@ -214,13 +221,3 @@ def _shown(part: Dataset, name: str | None, data: DataConfig, seed: int) -> tupl
     found = classes_and_shares(part.samples)
     classes_of = {sample.name: classes for sample, (classes, _) in zip(part, found, strict=True)}
     return balance_part(data.balance, part.samples, classes_of, part.classes, seed)
-
-
-def _labels(dataset: Dataset, samples: Sequence[Sample]) -> Tensor:
-    place = {info.id: number for number, info in enumerate(dataset.classes)}
-    if all(len(sample.labels) == 1 for sample in samples):
-        return torch.tensor([place[sample.labels[0]] for sample in samples])
-    rows = torch.zeros(len(samples), len(place))
-    for row, sample in zip(rows, samples, strict=True):
-        row[[place[label] for label in sample.labels]] = 1.0
-    return rows

@@ -27,12 +27,15 @@ from flawscope.images.atomic import write_text_atomic
 from flawscope.training.budget import Clock
 from flawscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_weights
 from flawscope.training.config import TrainConfig
-from flawscope.training.crops import CropDataset, Step, deal_for
-from flawscope.training.loader import loader_of_steps
+from flawscope.training.crops import Step, deal_for
+from flawscope.training.label_validate import LabelValidator
+from flawscope.training.loader import Items, loader_of_steps
 from flawscope.training.progress import Reporter, clock
 from flawscope.training.session import Session, to_device
 from flawscope.training.validate import Validator, to_target
 from flawscope.types import ClassInfo
+
+AnyValidator = Validator | LabelValidator
 
 LAST, BEST = "checkpoints/last.safetensors", "checkpoints/best.safetensors"
 _CHECK_EVERY = 20
@@ -47,9 +50,9 @@ class Job:
     """With ``train.steps`` fixed."""
     out: Path
     session: Session
-    crops: CropDataset
+    crops: Items
     classes: Sequence[ClassInfo]
-    validator: Validator | None
+    validator: AnyValidator | None
     clock: Clock
     reporter: Reporter
     workers: int = 0

@@ -2,7 +2,7 @@
 
 Every loss takes ``(logits, target, valid)`` and returns a scalar:
 
-* ``logits`` N x K x H x W float.
+* ``logits`` N x K x H x W float (a classifier's N x K become N x K x 1 x 1).
 * ``target`` either N x K x H x W float in 0..1 (sigmoid: classes may overlap, soft labels allowed), or
   N x H x W long in 0..K-1 (softmax: classes exclude each other, 0 is background). Where ``valid`` is False
   any value is allowed.
@@ -264,8 +264,8 @@ class LossSum(nn.Module):
             return {name: float(loss(logits, target, valid)) for name, _, loss in self.terms}
 
     def _one(self, logits: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-        # Half precision cannot hold sums over a batch of pixels.
-        logits = logits.float()
+        # Half precision cannot hold sums over a batch of pixels. A whole image is one pixel.
+        logits = logits.float() if logits.dim() > 2 else logits.float()[..., None, None]
         total = logits.new_zeros(())
         for _, weight, loss in self.terms:
             total = total + weight * loss(logits, target, valid)

@@ -19,6 +19,21 @@ OPSET = 17
 _DYNAMIC = {0: "batch", 2: "height", 3: "width"}
 
 
+def export_classifier(network: nn.Module, channels: int, size_hw: tuple[int, int]) -> bytes:
+    """ONNX file of a classifier in evaluation mode on the CPU: any batch, images of one size.
+
+    Raises whatever torch raises when neither of its exporters can do it.
+    """
+    example = torch.zeros(2, channels, *size_hw)
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            data = _traced(network, example, {0: "batch"})
+        except Exception:  # the two exporters fail in ways of their own on what they cannot express
+            data = _dynamo(network, example, {0: torch.export.Dim("batch", min=1, max=4096)})
+    return _clean(data)
+
+
 def export_onnx(network: nn.Module, channels: int, stride: int) -> bytes:
     """ONNX file of a network in evaluation mode on the CPU: input ``image``, output ``logits``.
 
@@ -29,13 +44,13 @@ def export_onnx(network: nn.Module, channels: int, stride: int) -> bytes:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            data = _traced(network, example)
+            data = _traced(network, example, _DYNAMIC)
         except Exception:  # the two exporters fail in ways of their own on what they cannot express
-            data = _dynamo(network, example, stride)
+            data = _dynamo(network, example, _any_size(stride))
     return _clean(data)
 
 
-def _traced(network: nn.Module, example: torch.Tensor) -> bytes:
+def _traced(network: nn.Module, example: torch.Tensor, dynamic: dict[int, str]) -> bytes:
     buffer = io.BytesIO()
     torch.onnx.export(
         network,
@@ -45,17 +60,20 @@ def _traced(network: nn.Module, example: torch.Tensor) -> bytes:
         opset_version=OPSET,
         input_names=["image"],
         output_names=["logits"],
-        dynamic_axes={"image": _DYNAMIC, "logits": _DYNAMIC},
+        dynamic_axes={"image": dynamic, "logits": dynamic},
     )
     return buffer.getvalue()
 
 
-def _dynamo(network: nn.Module, example: torch.Tensor, stride: int) -> bytes:
-    dims: dict[int, Any] = {
+def _any_size(stride: int) -> dict[int, Any]:
+    return {
         0: torch.export.Dim("batch", min=1, max=4096),
         2: stride * torch.export.Dim("rows", min=1, max=16384 // stride),
         3: stride * torch.export.Dim("columns", min=1, max=16384 // stride),
     }
+
+
+def _dynamo(network: nn.Module, example: torch.Tensor, dims: dict[int, Any]) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         torch.onnx.export(

@@ -110,10 +110,10 @@ def prepare(
     if dataset.task != "segmentation":
         raise UsageError(
             f"{dataset.root} holds labelled images, no masks; this recipe learns masks.\n"
-            "Give a data set with masks."
+            "Give a data set with masks, or take a recipe with task = 'classification', e.g. classify-quick."
         )
-    checked = check_dataset(dataset, _train_part(dataset, split), skip_bad, reporter)
-    parts = _with_val(checked, config, reporter)
+    checked = check_dataset(dataset, train_part(dataset, split), skip_bad, reporter)
+    parts = with_val(checked, config, reporter)
     train, val = (checked.dataset.subset(parts.part(part)).samples for part in ("train", "val"))
     _check_synth_classes(config, dataset.classes)
     shown = balance_part(config.data.balance, train, checked.classes_of, dataset.classes, config.train.seed)
@@ -155,7 +155,7 @@ def _prepare_synthetic(config: TrainConfig, reporter: Reporter, processes: int) 
     return Prepared(kind_named(synth.kind).classes, (), tuple(val), Split(parts={}))
 
 
-def _train_part(dataset: Dataset, split: Split | None) -> Split:
+def train_part(dataset: Dataset, split: Split | None) -> Split:
     chosen = split or dataset.default_split or Split(parts={"train": dataset.names})
     if not chosen.parts.get("train"):
         have = ", ".join(f"{part} ({len(names)})" for part, names in chosen.parts.items()) or "none"
@@ -166,7 +166,7 @@ def _train_part(dataset: Dataset, split: Split | None) -> Split:
     return chosen
 
 
-def _with_val(checked: Checked, config: TrainConfig, reporter: Reporter) -> Split:
+def with_val(checked: Checked, config: TrainConfig, reporter: Reporter) -> Split:
     chosen = checked.split
     if chosen.parts.get("val"):
         return chosen

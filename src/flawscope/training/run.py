@@ -23,12 +23,15 @@ from flawscope.images.atomic import make_folder, write_text_atomic
 from flawscope.inspection.options import PredictOptions
 from flawscope.training.budget import Clock
 from flawscope.training.checkpoint import Progress, load_progress
+from flawscope.training.classify_finish import finish_labels
+from flawscope.training.classify_prepare import make_parts, prepare_labels
 from flawscope.training.config import TrainConfig
 from flawscope.training.config_load import dump_config, load_config, replace_in
 from flawscope.training.crops import CropDataset, CropPlan, deal_for
 from flawscope.training.finish import finish
 from flawscope.training.init_from import load_initial
-from flawscope.training.loop import LAST, Job, fit
+from flawscope.training.loader import Items
+from flawscope.training.loop import LAST, AnyValidator, Job, fit
 from flawscope.training.losses import build_loss
 from flawscope.training.prepare import (
     Prepared,
@@ -156,6 +159,18 @@ def _machine(threads: int) -> Iterator[None]:
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = cudnn
 
 
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """What a run learns from, is validated on, and may cost."""
+
+    prepared: Prepared
+    items: Items
+    validator: AnyValidator
+    clock: Clock
+    renewal_s: float = 0.0
+    """What else every epoch costs."""
+
+
 @dataclass
 class _Runner:
     """The stages of one run, in order."""
@@ -169,8 +184,10 @@ class _Runner:
     skip_bad: bool
 
     def run(self, config: TrainConfig, dataset: Dataset | None, split: Split | None, started_s: float) -> Run:
+        if config.task == "classification":
+            return self._run_labels(config, dataset, split, Clock(started_s, config.train.minutes))
         processes = self.threads + self.workers
-        saved = self.resume and (self.folder / LAST).is_file()
+        saved = self._saved
         begun = load_progress(self.folder / LAST).epoch if saved else 0
         prepared = prepare(config, dataset, split, self.reporter, processes, self.skip_bad)
         pool = SynthPool(config.data.synth, config.train.seed) if config.data.synth.images else None
@@ -185,50 +202,64 @@ class _Runner:
             store.warm()
         plan = CropPlan.of(config.data, config.train.seed)
         crops = CropDataset(store, plan, config.input, config.augment)
-        validator = _validator(config, prepared)
-        network = build_network(config, prepared.classes)
-        if config.train.init and not saved:
-            load_initial(network, config.train.init, config, prepared.classes)
         clock = Clock(started_s, config.train.minutes)
-        config = self._fix_length(config, network, crops, validator, prepared, clock, renewal_s)
-        self._write_head(config, prepared)
-        session = start_session(config, network, self.accelerator, config.train.steps or 1)
-        job = Job(
-            config,
-            self.folder,
-            session,
-            crops,
-            prepared.classes,
-            validator,
-            clock,
-            self.reporter,
-            self.workers,
-        )
+        parts = _Parts(prepared, crops, _validator(config, prepared), clock, renewal_s)
+        job = self._job(config, parts)
         if pool is not None and config.data.synth.renew:
             first = len(store) - config.data.synth.images
             job.before_epoch = _renewal(pool, store, first, begun, processes)
-        progress = fit(job, saved)
+        progress = self._fit(job)
+        facts = fingerprint(prepared, shares, job.config)
+        return self._finish(job.config, prepared, progress, facts)
+
+    @property
+    def _saved(self) -> bool:
+        return self.resume and (self.folder / LAST).is_file()
+
+    def _run_labels(
+        self, config: TrainConfig, dataset: Dataset | None, split: Split | None, clock: Clock
+    ) -> Run:
+        """As `run`, for labels of whole images."""
+        prepared = prepare_labels(config, dataset, split, self.reporter, self.skip_bad)
+        labels = make_parts(config, prepared)
+        job = self._job(labels.config, _Parts(prepared, labels.items, labels.validator, clock))
+        progress = self._fit(job)
+        return self._finish(job.config, prepared, progress, labels.facts)
+
+    def _job(self, config: TrainConfig, parts: _Parts) -> Job:
+        """Build the network, fix the number of steps, write the head of the run folder."""
+        prepared = parts.prepared
+        network = build_network(config, prepared.classes)
+        if config.train.init and not self._saved:
+            load_initial(network, config.train.init, config, prepared.classes)
+        config = self._fix_length(config, network, parts)
+        self._write_head(config, prepared)
+        session = start_session(config, network, self.accelerator, config.train.steps or 1)
+        return Job(
+            config,
+            self.folder,
+            session,
+            parts.items,
+            prepared.classes,
+            parts.validator,
+            parts.clock,
+            self.reporter,
+            self.workers,
+        )
+
+    def _fit(self, job: Job) -> Progress:
+        progress = fit(job, self._saved)
         if progress.stopped:
             self.reporter.say(progress.stopped)
-        facts = fingerprint(prepared, shares, config)
-        return self._finish(config, prepared, progress, facts)
+        return progress
 
-    def _fix_length(
-        self,
-        config: TrainConfig,
-        network: nn.Module,
-        crops: CropDataset,
-        validator: Validator,
-        prepared: Prepared,
-        clock: Clock,
-        renewal_s: float,
-    ) -> TrainConfig:
+    def _fix_length(self, config: TrainConfig, network: nn.Module, parts: _Parts) -> TrainConfig:
         """Return the configuration with ``train.steps`` fixed; only a first start measures anything."""
         if config.train.steps is not None:
             return config
         if config.train.minutes is None:
             world = self.accelerator.num_processes
-            batches = deal_for(config.train, crops.order(0), world)
+            batches = deal_for(config.train, parts.items.order(0), world)
             return replace_in(config, "train", steps=len(batches) * (config.train.epochs or 1))
 
         def make_session(copied: nn.Module, steps: int) -> Session:
@@ -238,12 +269,12 @@ class _Runner:
             config,
             network,
             make_session,
-            crops,
-            validator,
-            prepared.classes,
+            parts.items,
+            parts.validator,
+            parts.prepared.classes,
             self.workers,
-            clock,
-            renewal_s,
+            parts.clock,
+            parts.renewal_s,
         )
         steps = int(_broadcast(self.accelerator, found.steps))
         every = int(_broadcast(self.accelerator, found.validate_every))
@@ -265,7 +296,10 @@ class _Runner:
         self.accelerator.wait_for_everyone()
         bundle, metrics = self.folder / "bundle", {}
         if self.accelerator.is_main_process:
-            metrics = finish(self.folder, config, prepared, progress, facts, self.reporter)
+            if config.task == "classification":
+                metrics = finish_labels(self.folder, config, prepared, progress, facts)
+            else:
+                metrics = finish(self.folder, config, prepared, progress, facts, self.reporter)
         self.accelerator.wait_for_everyone()
         return Run(self.folder, config, progress, bundle, metrics)
 

@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from flawscope.errors import ConfigError
 from flawscope.inspection.runtimes import default_threads
-from flawscope.models.build import build_model, stride_multiple
+from flawscope.models.build import MODELS, build_model, stride_multiple
+from flawscope.models.classifiers import CLASSIFIERS
 from flawscope.training.checkpoint import Parts
 from flawscope.training.config import TrainConfig
 from flawscope.training.ema import Ema
 from flawscope.training.losses import LossSum, build_loss
 from flawscope.training.optimisers import build_optimiser
+from flawscope.training.pictures import image_size_hw
 from flawscope.training.schedules import Schedule
 from flawscope.types import ClassInfo
 
@@ -89,8 +91,11 @@ def resolve_threads(config: TrainConfig) -> tuple[int, int]:
 
 def network_options(config: TrainConfig, classes: Sequence[ClassInfo]) -> dict[str, Any]:
     """Return the options that the configured network is built with."""
-    outputs = len(classes) + (config.input.activation == "softmax")
-    given = {"in_channels": config.input.channel_count, "classes": outputs}
+    labels = config.task == "classification"
+    outputs = len(classes) + (config.input.activation == "softmax" and not labels)
+    given: dict[str, Any] = {"in_channels": config.input.channel_count, "classes": outputs}
+    if labels:
+        given["size_hw"] = list(image_size_hw(config.input))
     clash = sorted(given.keys() & config.model.options.keys())
     if clash:
         raise ConfigError(f"model.options.{clash[0]} follows from input.channels and the data; leave it out.")
@@ -102,6 +107,14 @@ def network_options(config: TrainConfig, classes: Sequence[ClassInfo]) -> dict[s
 
 def build_network(config: TrainConfig, classes: Sequence[ClassInfo]) -> nn.Module:
     """Build the configured network, random weights from ``train.seed``. Raises ConfigError."""
+    if (config.model.name in CLASSIFIERS) != (
+        config.task == "classification"
+    ) and config.model.name in MODELS:
+        what = "labels whole images" if config.model.name in CLASSIFIERS else "marks pixels"
+        raise ConfigError(
+            f"The network {config.model.name} {what}; the task is {config.task}.\n"
+            "Choose another model.name, or another task."
+        )
     torch.manual_seed(config.train.seed)
     network = build_model(config.model.name, **network_options(config, classes))
     wanted = stride_multiple(network)

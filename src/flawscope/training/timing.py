@@ -12,11 +12,10 @@ from torch import nn
 from flawscope.errors import TrainingError
 from flawscope.training.budget import Clock, Costs, Fit, fit_steps
 from flawscope.training.config import TrainConfig
-from flawscope.training.crops import CropDataset, deal_for
-from flawscope.training.loader import loader_of_steps
-from flawscope.training.loop import take_step
+from flawscope.training.crops import deal_for
+from flawscope.training.loader import Items, loader_of_steps
+from flawscope.training.loop import AnyValidator, take_step
 from flawscope.training.session import Session
-from flawscope.training.validate import Validator
 from flawscope.types import ClassInfo
 
 _WARM_UP = 1
@@ -33,8 +32,8 @@ def plan_steps(
     config: TrainConfig,
     network: nn.Module,
     make_session: MakeSession,
-    crops: CropDataset,
-    validator: Validator | None,
+    crops: Items,
+    validator: AnyValidator | None,
     classes: tuple[ClassInfo, ...],
     workers: int,
     clock: Clock,
@@ -69,7 +68,7 @@ def plan_steps(
 def _time_steps(
     session: Session,
     config: TrainConfig,
-    crops: CropDataset,
+    crops: Items,
     classes: tuple[ClassInfo, ...],
     workers: int,
     clock: Clock,
@@ -94,12 +93,10 @@ def _time_steps(
     return sum(times) / len(times)
 
 
-def _time_validation(session: Session, validator: Validator | None) -> float:
+def _time_validation(session: Session, validator: AnyValidator | None) -> float:
     if validator is None or not validator.samples:
         return 0.0
-    few = Validator(
-        validator.samples[:2], validator.spec, validator.classes, validator.loss, validator.options
-    )
+    few = validator.first()
     began_s = time.perf_counter()
     few(session.network)
     return (time.perf_counter() - began_s) * len(validator.samples) / len(few.samples)

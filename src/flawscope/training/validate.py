@@ -16,6 +16,7 @@ from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.runtimes import TorchRuntime
 from flawscope.inspection.tiles import predict_probability
 from flawscope.manifest import InputSpec
+from flawscope.training.classify_data import label_target
 from flawscope.training.curves import Sums, add_image, empty_sums, pooled
 from flawscope.training.store import PictureStore, sample_source
 from flawscope.types import IGNORE_INDEX, ClassInfo, FloatArray, Mask, Sample
@@ -33,8 +34,11 @@ def class_planes(mask: Mask, classes: Sequence[ClassInfo]) -> npt.NDArray[np.boo
 def to_target(mask: Tensor, classes: Sequence[ClassInfo], activation: str) -> tuple[Tensor, Tensor]:
     """Turn a batch of masks into ``(target, valid)`` as the losses take them.
 
-    :param mask: N x H x W uint8 class ids, or N x K x H x W uint8 planes of 0 and 1; 255 = ignore in both.
+    :param mask: N x H x W uint8 class ids, or N x K x H x W uint8 planes of 0 and 1; 255 = ignore in both. Or
+        the labels of whole images, N places of classes or N x K float of 0 and 1.
     """
+    if mask.dim() <= 2:
+        return label_target(mask, len(classes), activation)
     if mask.dim() == 4:
         return (mask == 1).float(), (mask != IGNORE_INDEX).all(dim=1)
     valid = mask != IGNORE_INDEX
@@ -68,6 +72,10 @@ class Validator:
 
     def __post_init__(self) -> None:
         self._store = PictureStore([sample_source(s) for s in self.samples], self.cache_bytes)
+
+    def first(self) -> Validator:
+        """The same over two images, to be timed."""
+        return Validator(self.samples[:2], self.spec, self.classes, self.loss, self.options)
 
     def __call__(
         self, network: nn.Module, gather: Callable[[Sums], Sums] | None = None, rank: int = 0, world: int = 1

@@ -1,0 +1,107 @@
+"""A classifier against the labels of a data set, a few images at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Protocol
+
+from flawscope.data.dataset import Dataset
+from flawscope.errors import DataError, ImageError
+from flawscope.evaluation.classes import ClassMatch
+from flawscope.evaluation.classification import Answer, Head, gather
+from flawscope.evaluation.classification_metrics import LabelMetrics, measure_answers
+from flawscope.evaluation.metrics import Failed
+from flawscope.types import ClassInfo, FloatArray, RgbImage, Sample
+
+_AT_ONCE = 64
+
+Progress = Callable[[int, int, str], None]
+
+
+class LabelPredictor(Protocol):
+    """Whatever labels images: an Inspector, or anything with these members."""
+
+    classes: tuple[ClassInfo, ...]
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Probability from which a class counts, by name."""
+        ...
+
+    def label_scores(self, images: Iterable[RgbImage]) -> FloatArray:
+        """Return probabilities N x K of images H x W x 3 uint8 RGB."""
+        ...
+
+
+@dataclass(eq=False)
+class LabelRun:
+    """One pass over the labelled images of a part."""
+
+    predictor: LabelPredictor
+    head: Head
+    match: ClassMatch
+    dataset: Dataset
+    part: str
+    progress: Progress | None = None
+    failed: list[Failed] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
+
+    def answers(self) -> Iterator[Answer]:
+        """Yield the model's answer to image after image; those that cannot be used are noted."""
+        place = {
+            truth: plane
+            for truths, plane in zip(self.match.truth_ids, self.match.planes, strict=True)
+            for truth in truths
+        }
+        ignored = set(self.match.ignored_ids)
+        left, done = iter(self.dataset.samples), 0
+        while some := list(islice(left, _AT_ONCE)):
+            read = [(sample, image) for sample in some if (image := self._read(sample, ignored)) is not None]
+            scores = self.predictor.label_scores([image for _, image in read])
+            for (sample, _), row in zip(read, scores, strict=True):
+                labels = tuple(sorted({place[label] for label in sample.labels if label in place}))
+                yield Answer(sample.name, row, labels, sample.source, sample.group)
+            done += len(some)
+            if self.progress is not None:
+                self.progress(done, len(self.dataset), some[-1].name)
+
+    def _read(self, sample: Sample, ignored: set[int]) -> RgbImage | None:
+        # With softmax every image has a class; for sigmoid no label is an answer like any other.
+        if ignored & set(sample.labels) or (self.head == "softmax" and not sample.labels):
+            self.unlabelled.append(sample.name)
+            return None
+        try:
+            return sample.image()
+        except ImageError as error:
+            self.failed.append(Failed(sample.name, str(error)))
+            return None
+
+    def measure(self, model: str, notes: Sequence[str], draws: int, seed: int) -> LabelMetrics:
+        """Every figure. Raises DataError where no image can be used, or labels do not go with the head."""
+        thresholds = [self.predictor.thresholds[info.name] for info in self.predictor.classes]
+        names = [info.name for info in self.predictor.classes]
+        answers = gather(self.answers(), names, self.head, thresholds)
+        if not answers.names:
+            why = (
+                f"e.g. {self.failed[0].error.splitlines()[0]}"
+                if self.failed
+                else "it holds no labelled image"
+            )
+            raise DataError(
+                f"{self.dataset.root}: part '{self.part}' cannot be evaluated: {why}.\n"
+                "Expected images with labels."
+            )
+        if self.unlabelled:
+            count, first = len(self.unlabelled), self.unlabelled[0]
+            notes = [f"{count} images without a label that counts were passed over, e.g. {first}", *notes]
+        return measure_answers(
+            answers,
+            part=self.part,
+            model=model,
+            failed=self.failed,
+            notes=(*notes, *self.match.notes),
+            draws=draws,
+            seed=seed,
+        )

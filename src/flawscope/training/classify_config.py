@@ -1,0 +1,47 @@
+"""Keys that only classification knows (``[classify]``). Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LOSSES_OF_LABELS = ("cross_entropy", "bce", "focal")
+"""Losses that make sense of one answer an image; the others measure overlaps of areas."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ElasticConfig(_Section):
+    """Every pixel moved a little, neighbours alike (Simard, Steinkraus, Platt 2003)."""
+
+    p: float = Field(0.0, ge=0, le=1, description="Probability for an image, 0..1.")
+    amount_px: float = Field(1.0, ge=0, le=100, description="Standard deviation of the way, in px.")
+    smooth_px: float = Field(7.0, ge=1, le=1000, description="Distance over which ways change, in px.")
+
+
+class EraseConfig(_Section):
+    """A rectangle of the image replaced by its mean grey."""
+
+    p: float = Field(0.0, ge=0, le=1, description="Probability for an image, 0..1.")
+    share: tuple[float, float] = Field(
+        (0.1, 0.4), description="Smallest and largest edge, as shares of the image's."
+    )
+
+
+class ClassifyConfig(_Section):
+    """Whole images and their labels. Keys of [augment] hold too; whole batches are varied at once."""
+
+    shift_px: int = Field(
+        0, ge=0, le=1000, description="Largest shift by whole pixels either way, in px, as by a padded crop."
+    )
+    elastic: ElasticConfig = Field(default_factory=ElasticConfig, description="Elastic distortion.")
+    erase: EraseConfig = Field(default_factory=EraseConfig, description="Erased rectangles.")
+    class_weights: Literal["none", "balanced"] = Field(
+        "none", description="balanced: rare classes weigh more in the loss, images / (classes x own images)."
+    )
+    sampling: Literal["all", "balanced"] = Field(
+        "all", description="all: each image once an epoch; balanced: each class as often as any other."
+    )

@@ -1,0 +1,155 @@
+"""Before the first step of a classifier: are its images and labels fit, and who trains and who validates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from flawscope.data.dataset import Dataset
+from flawscope.data.layouts.idx import IdxImage, load_images
+from flawscope.data.split_file import Split
+from flawscope.errors import ConfigError, DataError, UsageError
+from flawscope.training.balancing import Shown, balance_in_words, balance_part
+from flawscope.training.batch_augment import BatchAugment
+from flawscope.training.classify_data import LabelledImages, balanced_weights, class_weights, label_rows
+from flawscope.training.config import TrainConfig
+from flawscope.training.config_load import parse_config
+from flawscope.training.label_validate import LabelValidator
+from flawscope.training.losses import build_loss
+from flawscope.training.pictures import Pictures
+from flawscope.training.prepare import Checked, Prepared, check_dataset, train_part, with_val
+from flawscope.training.progress import Reporter
+
+
+@dataclass(frozen=True, eq=False)
+class LabelParts:
+    """What a classifier learns from and is validated on."""
+
+    config: TrainConfig
+    """With the class weights counted, where they were asked for."""
+    items: LabelledImages
+    validator: LabelValidator
+    facts: dict[str, Any]
+    """What the training data looked like, for the bundle."""
+
+
+def prepare_labels(
+    config: TrainConfig, dataset: Dataset | None, split: Split | None, reporter: Reporter, skip_bad: bool
+) -> Prepared:
+    """Return who trains and who validates, as `prepare` does for masks. Raises DataError or UsageError."""
+    if dataset is None:
+        raise UsageError("There is nothing to train on.\nGive --data DATASET with labelled images.")
+    if dataset.task != "classification":
+        raise UsageError(
+            f"{dataset.root} holds masks, no labels of whole images; this recipe learns labels.\n"
+            "Give a data set of labelled images, or take a recipe that learns masks, e.g. segment-quick."
+        )
+    chosen = train_part(dataset, split)
+    checked = _check_digits(dataset, chosen) or check_dataset(dataset, chosen, skip_bad, reporter)
+    parts = with_val(checked, config, reporter)
+    train, val = (checked.dataset.subset(parts.part(part)).samples for part in ("train", "val"))
+    _check_labels(config, dataset, (*train, *val))
+    classes_of = {sample.name: sample.labels for sample in train}
+    shown = balance_part(config.data.balance, train, classes_of, dataset.classes, config.train.seed)
+    if shown:
+        reporter.say(balance_in_words(shown, train))
+    return Prepared(dataset.classes, train, val, parts, dataset.multi_label, dataset, shown)
+
+
+def _check_digits(dataset: Dataset, split: Split) -> Checked | None:
+    """Tie exact copies among the images of IDX files without decoding one by one; None for other layouts.
+
+    The files' headers and lengths were checked when they were opened, so no image of them can be faulty.
+    """
+    if not len(dataset) or not all(isinstance(sample.image, IdxImage) for sample in dataset):
+        return None
+    first: dict[bytes, str] = {}
+    ties: dict[str, str] = {}
+    for sample in dataset:
+        reader = cast(IdxImage, sample.image)
+        pixels = load_images(reader.path)[reader.index].tobytes()
+        root = first.setdefault(hashlib.blake2b(pixels, digest_size=16).digest(), sample.name)
+        if root != sample.name:
+            ties[sample.name] = ties[root] = root
+    return Checked(dataset, split, ties, {sample.name: sample.labels for sample in dataset})
+
+
+def _check_labels(config: TrainConfig, dataset: Dataset, samples: Sequence[Any]) -> None:
+    """Softmax wants exactly one label an image; and there must be something to tell apart."""
+    if config.input.activation == "softmax":
+        odd = next((sample for sample in samples if len(sample.labels) != 1), None)
+        if odd is not None:
+            raise ConfigError(
+                f"{odd.name} has {len(odd.labels)} labels; a softmax head gives every image exactly one.\n"
+                "Set input.activation = 'sigmoid' and a loss such as bce."
+            )
+    seen = {label for sample in samples for label in sample.labels}
+    least = 2 if config.input.activation == "softmax" else 1
+    if len(seen) < least:
+        raise DataError(
+            f"{dataset.root}: the images to train on show {len(seen)} of {len(dataset.classes)} classes.\n"
+            f"Expected at least {least}."
+        )
+
+
+def make_parts(config: TrainConfig, prepared: Prepared) -> LabelParts:
+    """Read the images, count what is to be counted. Raises ConfigError where keys do not go together."""
+    shown = prepared.shown or tuple(Shown(sample) for sample in prepared.train)
+    samples, count = [one.sample for one in shown], len(prepared.classes)
+    labels = label_rows(samples, prepared.classes)
+    weights = None
+    if config.classify.sampling == "balanced":
+        if prepared.shown:
+            raise ConfigError("classify.sampling = 'balanced' and data.balance exclude each other.")
+        weights = balanced_weights(labels, count)
+    elif any(one.weight != 1.0 for one in shown):
+        weights = np.array([one.weight for one in shown])
+    config = _with_class_weights(config, class_weights(labels, count).round(6).tolist())
+    limit_bytes = config.data.cache_mb * 2**20
+    items = LabelledImages(
+        Pictures(samples, config.input, limit_bytes),
+        labels,
+        config.input,
+        BatchAugment(config.augment, config.classify),
+        config.train.seed,
+        weights,
+    )
+    loss = build_loss(config.loss, config.input.activation, config.train.side_weight)
+    most = config.validation.max_images
+    stride = max(1, len(prepared.val) // most) if most else 1
+    seen = prepared.val[::stride][: most or None]
+    validator = LabelValidator(seen, config.input, prepared.classes, loss, limit_bytes // 4)
+    return LabelParts(config, items, validator, _facts(prepared, len(samples)))
+
+
+def _with_class_weights(config: TrainConfig, weights: Sequence[float]) -> TrainConfig:
+    if config.classify.class_weights == "none":
+        return config
+    table = config.model_dump(mode="json")
+    for term in table["loss"]:
+        if term["name"] == "focal":
+            raise ConfigError(
+                "classify.class_weights = 'balanced' goes with cross_entropy and bce; focal weighs itself.\n"
+                "Take another loss, or classify.sampling = 'balanced'."
+            )
+        term["options"].setdefault("class_weights", list(weights))
+    return parse_config(table)
+
+
+def _facts(prepared: Prepared, shown: int) -> dict[str, Any]:
+    names = "\n".join(sample.name for sample in prepared.train)
+    name_of = {info.id: info.name for info in prepared.classes}
+    count = Counter(name_of[label] for sample in prepared.train for label in sample.labels)
+    return {
+        "train_images": len(prepared.train),
+        "shown_images": shown,
+        "val_images": len(prepared.val),
+        "sources": sorted({sample.source for sample in prepared.train if sample.source}),
+        "names_sha256": hashlib.sha256(names.encode()).hexdigest(),
+        "images_per_class": {info.name: count.get(info.name, 0) for info in prepared.classes},
+    }
