@@ -14,6 +14,7 @@ from flawscope.training.budget import (
     VALIDATION_SHARE,
     Clock,
     Costs,
+    Pace,
     fit_steps,
     process_started_s,
 )
@@ -63,3 +64,30 @@ def test_clock_counts_earlier_processes_and_guards() -> None:
 
 def test_process_began_before_now() -> None:
     assert 0 < process_started_s() <= time.time() + 1
+
+
+@given(st.floats(0.05, 5.0), st.floats(0.2, 5.0), st.integers(4, 40))
+def test_a_pace_that_changes_moves_the_end_to_where_the_budget_ends(
+    first_s: float, change: float, per_epoch: int
+) -> None:
+    """A machine that turns slower or faster after a third of the steps still ends close to its budget."""
+    planned, budget_s = 40 * per_epoch, 40 * per_epoch * first_s / MARGIN
+    pace, step, used_s, end = Pace(), 0, 0.0, planned
+    while step < end:
+        pace.mark(step, used_s)
+        end = pace.end_step(end, budget_s - used_s)
+        taken = min(per_epoch, end - step)
+        step += taken
+        used_s += taken * first_s * (1.0 if step <= planned // 3 else change)
+    epoch_s = per_epoch * first_s * change
+    assert used_s <= budget_s * 1.05 + 2 * epoch_s
+    assert used_s >= budget_s * 0.88 - 2 * epoch_s
+
+
+def test_the_end_stays_while_little_is_known_or_little_changes() -> None:
+    pace = Pace()
+    pace.mark(0, 5.0)
+    assert pace.end_step(100, 60.0) == 100
+    pace.mark(50, 5.0 + 50.0)
+    assert pace.end_step(100, 50.0) == 100, "within the slack"
+    assert pace.end_step(100, 0.0) == 51, "one more step at least"

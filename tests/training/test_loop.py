@@ -139,6 +139,22 @@ def test_the_guard_stops_cleanly_and_says_so(tmp_path: Path) -> None:
     assert "val_loss" in progress.history[-1], "what there is gets validated"
 
 
+def test_a_slower_machine_brings_the_end_nearer_and_the_schedule_still_lands(tmp_path: Path) -> None:
+    class Slow(Clock):
+        """Three seconds an epoch of four steps; the budget was laid out for one."""
+
+        def elapsed_s(self) -> float:
+            return 3.0 * len(epochs)
+
+    epochs: list[int] = []
+    config = settings(train={"steps": 240})
+    job = make_job(tmp_path, config, clock=Slow(time.time(), 1.0), before_epoch=epochs.append)
+    progress = fit(job)
+    assert progress.finished and not progress.stopped
+    assert 70 <= progress.step <= 84, "20 epochs fit into a minute"
+    assert progress.history[-1]["lr"] < 0.01 * 0.01, "one-cycle lands at its end"
+
+
 def test_the_guard_is_silent_after_the_last_step(tmp_path: Path) -> None:
     progress = fit(make_job(tmp_path, settings(train={"steps": 1}), clock=Clock(time.time() - 119, 1.0)))
     assert progress.finished and not progress.stopped

@@ -89,3 +89,25 @@ def test_wrong_choices_are_named() -> None:
         Schedule("plateau", 10, factor=2.0)
     with pytest.raises(ConfigError, match="1 step"):
         Schedule("cosine", 0)
+
+
+@pytest.mark.parametrize("name", ["cosine", "onecycle"])
+@pytest.mark.parametrize("end_step", [45, 100, 330])
+def test_a_moved_end_neither_jumps_nor_stops_short(name: str, end_step: int) -> None:
+    laid_out, moved = Schedule(name, 100, warmup_steps=5), Schedule(name, 100, warmup_steps=5)
+    moved.move_end(40, end_step)
+    assert moved.factor(40) == pytest.approx(laid_out.factor(40))
+    assert moved.factor(end_step - 1) == pytest.approx(laid_out.factor(99))
+    factors = [moved.factor(step) for step in range(40, end_step)]
+    assert factors == sorted(factors, reverse=True)
+
+
+def test_a_moved_end_survives_json() -> None:
+    moved, resumed = Schedule("onecycle", 50), Schedule("onecycle", 50)
+    moved.move_end(10, 80)
+    moved.move_end(30, 64)
+    resumed.load_state_dict(json.loads(json.dumps(moved.state_dict())))
+    assert resumed.end_step == 64
+    assert [resumed.factor(step) for step in range(30, 64)] == [moved.factor(step) for step in range(30, 64)]
+    with pytest.raises(ValueError, match="after step 64"):
+        moved.move_end(64, 64)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 GUARD = 1.10
 """A run stops at this share of its budget even when steps are left: the machine became slower."""
 MARGIN = 0.97
 """Share of the time left that is planned with; the rest absorbs small waits."""
+PACE_OVER = 0.75
+"""The pace is taken over the steps since this share of them all."""
+PACE_SLACK = 0.05
+"""Ends that differ by less than this share of the steps left are the same."""
 VALIDATION_SHARE = 0.10
 """Validations while training may take this share of the budget; they become rarer beyond it."""
 
@@ -53,6 +57,35 @@ class Fit:
     steps: int
     validate_every: int
     """Epochs from one validation to the next."""
+
+
+@dataclass
+class Pace:
+    """How fast a run really is: the first timing is short, and machines change their speed for minutes."""
+
+    marks: list[tuple[int, float]] = field(default_factory=list)
+    """(steps taken, seconds used) at the beginning of each epoch."""
+
+    def mark(self, step: int, elapsed_s: float) -> None:
+        """Note where the run stands."""
+        self.marks.append((step, elapsed_s))
+
+    def end_step(self, planned: int, left_s: float) -> int:
+        """Return the step with which the budget ends, from the pace of the latest quarter of the steps.
+
+        ``planned`` as long as too little is known, and where the difference is not worth a change; never
+        before one more step.
+        """
+        step, elapsed_s = self.marks[-1]
+        since = [mark for mark in self.marks if mark[0] <= PACE_OVER * step and mark[0] < step]
+        if not since or step >= planned:
+            return max(planned, step + 1)
+        first_step, first_s = since[-1]
+        step_s = (elapsed_s - first_s) / (step - first_step)
+        steps = max(int(max(left_s * MARGIN, 0.0) / max(step_s, 1e-9)), 1)
+        if abs(steps - (planned - step)) <= PACE_SLACK * steps:
+            return planned
+        return step + steps
 
 
 def fit_steps(left_s: float, costs: Costs, steps_per_epoch: int, validate_every: int) -> Fit:

@@ -24,14 +24,14 @@ from torch import Tensor
 
 from flawscope.errors import TrainingError
 from flawscope.images.atomic import write_text_atomic
-from flawscope.training.budget import Clock
+from flawscope.training.budget import Clock, Pace
 from flawscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_weights
 from flawscope.training.config import TrainConfig
 from flawscope.training.crops import Step, deal_for
 from flawscope.training.label_validate import LabelValidator
 from flawscope.training.loader import Items, loader_of_steps
 from flawscope.training.progress import Reporter, clock
-from flawscope.training.session import Session, to_device
+from flawscope.training.session import Session, broadcast_int, to_device
 from flawscope.training.validate import Validator, to_target
 from flawscope.types import ClassInfo
 
@@ -61,9 +61,8 @@ class Job:
 
     @property
     def total_steps(self) -> int:
-        """Optimiser steps in all."""
-        assert self.config.train.steps is not None
-        return self.config.train.steps
+        """Optimiser steps in all, as far as is known: a budget's end moves with the machine's speed."""
+        return self.session.schedule.end_step
 
 
 def fit(job: Job, resume: bool = False) -> Progress:
@@ -77,8 +76,10 @@ def fit(job: Job, resume: bool = False) -> Progress:
         progress = load_checkpoint(job.out / LAST, job.session.parts)
         job.clock = Clock(job.clock.started_s, job.clock.minutes, progress.elapsed_s)
         job.reporter.say(f"resumed at step {progress.step} of {job.total_steps} (epoch {progress.epoch})")
+    pace = Pace()
     with _interrupts() as interrupted:
         while not progress.finished and not progress.stopped:
+            _keep_pace(job, progress, pace)
             if job.before_epoch is not None:
                 job.before_epoch(progress.epoch)
             began_s = time.monotonic()
@@ -94,6 +95,17 @@ def fit(job: Job, resume: bool = False) -> Progress:
             _save(job, progress)
     job.reporter.close()
     return progress
+
+
+def _keep_pace(job: Job, progress: Progress, pace: Pace) -> None:
+    """Move the end of a run with a budget to where the steps so far say that the budget ends."""
+    if job.clock.minutes is None:
+        return
+    pace.mark(progress.step, job.clock.elapsed_s())
+    found = pace.end_step(job.total_steps, job.clock.left_s())
+    end_step = broadcast_int(job.session.accelerator, found)
+    if end_step != job.total_steps:
+        job.session.schedule.move_end(progress.step, end_step)
 
 
 def _run_epoch(job: Job, progress: Progress, interrupted: threading.Event) -> None:

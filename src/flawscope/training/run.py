@@ -44,6 +44,7 @@ from flawscope.training.prepare import (
 from flawscope.training.progress import LogReporter, Reporter, Silent
 from flawscope.training.session import (
     Session,
+    broadcast_int,
     build_network,
     make_accelerator,
     resolve_threads,
@@ -276,8 +277,8 @@ class _Runner:
             parts.clock,
             parts.renewal_s,
         )
-        steps = int(_broadcast(self.accelerator, found.steps))
-        every = int(_broadcast(self.accelerator, found.validate_every))
+        steps = broadcast_int(self.accelerator, found.steps)
+        every = broadcast_int(self.accelerator, found.validate_every)
         self.reporter.say(f"{steps} steps fit into {config.train.minutes:g} minutes")
         return replace_in(config, "train", steps=steps, validate_every=every)
 
@@ -321,14 +322,6 @@ def _renewal(pool: SynthPool, store: Any, first: int, begun: int, processes: int
             pool.advance(store, first, epoch, processes)
 
     return before_epoch
-
-
-def _broadcast(accelerator: Any, value: int) -> int:
-    if accelerator.num_processes == 1:
-        return value
-    from accelerate.utils import broadcast
-
-    return int(broadcast(torch.tensor(value, device=accelerator.device)).item())
 
 
 def environment(threads: int, workers: int, device: str) -> dict[str, Any]:

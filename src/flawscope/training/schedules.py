@@ -1,7 +1,7 @@
-"""Learning-rate schedules as functions of the step: nothing to restore when a run resumes.
+"""Learning-rate schedules as functions of the step: hardly anything to restore when a run resumes.
 
-A schedule gives a factor; the learning rate is the configured (highest) rate times that factor. Only the
-plateau has a state, a few numbers that go into the checkpoint's JSON.
+A schedule gives a factor; the learning rate is the configured (highest) rate times that factor. The plateau
+has a state, and so has a schedule whose end was moved: a few numbers that go into the checkpoint's JSON.
 """
 
 from __future__ import annotations
@@ -14,18 +14,20 @@ from typing import Any, Literal
 from flawscope.errors import ConfigError
 
 
-def constant(_step: int, _total: int) -> float:
+def constant(_step: float, _total: int) -> float:
     """Always 1."""
     return 1.0
 
 
-def cosine(step: int, total: int, *, final: float = 0.0) -> float:
+def cosine(step: float, total: int, *, final: float = 0.0) -> float:
     """Half a cosine from 1 at step 0 to ``final`` at the last step (Loshchilov and Hutter 2017)."""
     progress = min(step / max(total - 1, 1), 1.0)
     return final + (1.0 - final) * 0.5 * (1.0 + math.cos(math.pi * progress))
 
 
-def onecycle(step: int, total: int, *, rise: float = 0.3, start: float = 0.04, final: float = 1e-4) -> float:
+def onecycle(
+    step: float, total: int, *, rise: float = 0.3, start: float = 0.04, final: float = 1e-4
+) -> float:
     """Half a cosine from ``start`` up to 1 within the share ``rise`` of the steps, then down to ``final``.
 
     Smith and Topin 2018. ``start`` and ``final`` are shares of the highest rate.
@@ -98,6 +100,9 @@ class Schedule:
         if total_steps < 1 or warmup_steps < 0:
             raise ConfigError(f"schedule {name}: expected 1 step or more, found {total_steps}.")
         self.name, self.total_steps, self.warmup_steps = name, total_steps, warmup_steps
+        self.end_step = total_steps
+        """Steps of the run; another number than ``total_steps`` once the end was moved."""
+        self._turn = (0, 0.0)
         self.plateau: Plateau | None = None
         if name == "plateau":
             _check_options(name, options, {"factor", "patience", "min_lr", "mode", "min_delta"})
@@ -110,11 +115,29 @@ class Schedule:
 
     def factor(self, step: int) -> float:
         """Factor of the learning rate at ``step`` (0-based); the warm-up rises linearly to the schedule."""
-        if step < self.warmup_steps:
-            return (step + 1) / (self.warmup_steps + 1) * self._at(0)
-        return self._at(step - self.warmup_steps)
+        place = self.place(step)
+        if place < self.warmup_steps:
+            return (place + 1) / (self.warmup_steps + 1) * self._at(0)
+        return self._at(place - self.warmup_steps)
 
-    def _at(self, step: int) -> float:
+    def place(self, step: int) -> float:
+        """Where ``step`` lies on the schedule as it was laid out, 0 to ``total_steps - 1``."""
+        if self.end_step == self.total_steps and self._turn == (0, 0.0):
+            return step
+        turn_step, turn_place = self._turn
+        share = (step - turn_step) / max(self.end_step - 1 - turn_step, 1)
+        return turn_place + share * (self.total_steps - 1 - turn_place)
+
+    def move_end(self, step: int, end_step: int) -> None:
+        """Spread what is left of the schedule at ``step`` over the steps up to ``end_step``, without a jump.
+
+        Raises ValueError for an end that is already past.
+        """
+        if end_step <= step:
+            raise ValueError(f"expected an end after step {step}, found {end_step}")
+        self._turn, self.end_step = (step, self.place(step)), end_step
+
+    def _at(self, step: float) -> float:
         factor = SCHEDULES[self.name](step, max(self.total_steps - self.warmup_steps, 1), **self._options)
         return factor * (self.plateau.value if self.plateau else 1.0)
 
@@ -124,13 +147,19 @@ class Schedule:
             self.plateau.observe(figure)
 
     def state_dict(self) -> dict[str, float]:
-        """What JSON must keep; empty but for the plateau."""
-        return self.plateau.state_dict() if self.plateau else {}
+        """What JSON must keep; empty but for the plateau and a moved end."""
+        state = self.plateau.state_dict() if self.plateau else {}
+        if self._turn != (0, 0.0) or self.end_step != self.total_steps:
+            state |= {"turn_step": self._turn[0], "turn_place": self._turn[1], "end_step": self.end_step}
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on where ``state_dict`` left off."""
         if self.plateau and state:
             self.plateau.load_state_dict(state)
+        if "end_step" in state:
+            self._turn = (int(state["turn_step"]), float(state["turn_place"]))
+            self.end_step = int(state["end_step"])
 
 
 def _check_options(name: str, options: dict[str, Any], known: set[str]) -> None:

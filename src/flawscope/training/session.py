@@ -152,3 +152,12 @@ def to_device(tensor: Tensor, device: torch.device, channels_last: bool) -> Tens
     if channels_last and tensor.dim() == 4:
         return tensor.to(device, non_blocking=True, memory_format=torch.channels_last)
     return tensor.to(device, non_blocking=True)
+
+
+def broadcast_int(accelerator: Accelerator, value: int) -> int:
+    """Return the first process's value in every process."""
+    if accelerator.num_processes == 1:
+        return value
+    from accelerate.utils import broadcast
+
+    return int(broadcast(torch.tensor(value, device=accelerator.device)).item())
