@@ -54,13 +54,25 @@ def wall_minutes(quiet_minutes: float, quiet_minute_s: float) -> float:
 
 
 def train_command(options: argparse.Namespace, data: Path, seed: int, minutes: float, out: Path) -> list[str]:
-    """The call of `flawscope train` for one seed."""
+    """The call of `flawscope train` for one seed; a data set without a split file has parts of its own."""
     command = [sys.executable, "-m", "flawscope", "train", options.recipe, "--data", str(data)]
-    command += ["--split", str(data / "split.json"), "--minutes", f"{minutes:.3f}", "--seed", str(seed)]
-    command += ["--out", str(out)]
+    command += split_words(data / "split.json")
+    command += ["--minutes", f"{minutes:.3f}", "--seed", str(seed), "--out", str(out)]
     for text in options.set_option:
         command += ["--set", text]
     return command
+
+
+def split_words(split: Path) -> list[str]:
+    """The option that names a split file, where there is one."""
+    return ["--split", str(split)] if split.is_file() else []
+
+
+def split_to_score(data: Path, out: Path, part: str) -> Path:
+    """The data set's own split file where it knows the part, else the run's, which holds what was carved."""
+    own = data / "split.json"
+    known = own.is_file() and part in json.loads(own.read_text(encoding="utf-8"))["parts"]
+    return own if known else out / "split.json"
 
 
 def one_seed(options: argparse.Namespace, seed: int, run: Run, measure: Measure) -> Figures:
@@ -75,16 +87,14 @@ def one_seed(options: argparse.Namespace, seed: int, run: Run, measure: Measure)
     command_s = time.perf_counter() - began
     after_s = measure()
     progress = json.loads((out / "checkpoints" / "last.json").read_text(encoding="utf-8"))["progress"]
-    # The parts of a data set's own split are scored from that file; a carved validation part is in the run's.
-    own = json.loads((data / "split.json").read_text(encoding="utf-8"))["parts"]
-    split = data / "split.json" if options.part in own else out / "split.json"
     scored = out / f"evaluation-{options.part}"
+    split = split_to_score(data, out, options.part)
     run([sys.executable, "-m", "flawscope", "evaluate", out, data, "--split", split,
          "--part", options.part, "--out", scored])  # fmt: skip
     metrics = json.loads((scored / "metrics.json").read_text(encoding="utf-8"))
     return {
         "seed": seed,
-        **{name: _value(metrics, name) for name in SHOWN},
+        **{name: _value(metrics, name) for name in options.shown},
         "images": metrics["images"],
         **budget(float(progress["elapsed_s"]), before_s, after_s),
         "minutes_given": minutes,
@@ -104,10 +114,10 @@ def budget(used_s: float, before_s: float, after_s: float) -> Figures:
     }
 
 
-def summarise(seeds: Sequence[Figures]) -> Figures:
+def summarise(seeds: Sequence[Figures], shown: Sequence[str] = SHOWN) -> Figures:
     """Median, smallest and largest of each figure over the seeds."""
     out: Figures = {}
-    for name in (*SHOWN, "quiet_minutes_used", "seconds_used"):
+    for name in (*shown, "quiet_minutes_used", "seconds_used"):
         values = [float(row[name]) for row in seeds if row[name] is not None]
         if values:
             out[name] = {"median": statistics.median(values), "min": min(values), "max": max(values)}
@@ -128,20 +138,16 @@ def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measur
     for seed in options.seeds:
         row = one_seed(options, seed, run, measure)
         figures["seeds"].append(row)
-        figures["over_seeds"] = summarise(figures["seeds"])
+        figures["over_seeds"] = summarise(figures["seeds"], options.shown)
         write_result(options.json, figures, facts)
         say(
-            f"seed {seed}: f1_tol2_pooled {_show(row['f1_tol2_pooled'])}, "
-            f"iou_pooled {_show(row['iou_pooled'])} "
-            f"(precision {_show(row['precision_pooled'])}, recall {_show(row['recall_pooled'])}); "
-            f"{row['seconds_used']:.0f} s = {row['quiet_minutes_used']:.2f} quiet minutes, "
-            f"{row['steps']} steps"
+            f"seed {seed}: {_named(row, options.shown)}; {row['seconds_used']:.0f} s = "
+            f"{row['quiet_minutes_used']:.2f} quiet minutes, {row['steps']} steps"
         )
-    medians = {name: figures["over_seeds"].get(name, {}).get("median") for name in SHOWN}
+    medians = {name: figures["over_seeds"].get(name, {}).get("median") for name in options.shown}
     say(
         f"{options.set}, {options.part}, {options.quiet_minutes:g} quiet minutes, median of "
-        f"{len(options.seeds)} seeds: f1_tol2_pooled {_show(medians['f1_tol2_pooled'])}, "
-        f"iou_pooled {_show(medians['iou_pooled'])}"
+        f"{len(options.seeds)} seeds: {_named(medians, options.shown)}"
     )
     return figures
 
@@ -149,6 +155,10 @@ def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measur
 def _value(metrics: Any, name: str) -> float | None:
     value = metrics["figures"].get(name, {}).get("value")
     return None if value is None else float(value)
+
+
+def _named(row: Figures, shown: Sequence[str]) -> str:
+    return ", ".join(f"{name} {_show(row[name])}" for name in shown)
 
 
 def _show(value: float | None) -> str:
@@ -170,6 +180,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--work", type=Path, required=True, help="folder for the runs; must be new for a seed"
     )
     options = parser.parse_args(arguments)
+    options.shown = SHOWN
     options.data = data_folder(options.data, options.set).resolve()
     options.recipe_name = Path(options.recipe).stem if options.recipe.endswith(".toml") else options.recipe
     options.work.mkdir(parents=True, exist_ok=True)

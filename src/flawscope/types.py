@@ -29,6 +29,11 @@ ClassKind = Literal["line", "area", "image"]
 
 Task = Literal["segmentation", "classification"]
 
+CLEAN_NAMES = frozenset(
+    {"background", "clean", "good", "negative", "no-crack", "no-defect", "noncrack", "none", "normal", "ok"}
+)
+"""Classes of whole images that are no defect, by name (in small letters, ``_`` and spaces as ``-``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClassInfo:
@@ -39,6 +44,11 @@ class ClassInfo:
     colour: str = "#e6194b"
     """Colour in overlays, ``#rrggbb``."""
     kind: ClassKind = "line"
+
+    @property
+    def means_clean(self) -> bool:
+        """Whether a label of that name says that there is no defect."""
+        return self.name.lower().replace("_", "-").replace(" ", "-") in CLEAN_NAMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def _listing(as_json: bool) -> str:
 
 def _size_hw(config: TrainConfig) -> tuple[int, int]:
     """What the network sees in one training step: a crop, else the resized image, else a tile."""
-    if config.data.crop_px:
+    if config.data.crop_px and config.task == "segmentation":
         return config.data.crop_px, config.data.crop_px
     size_hw = getattr(config.input, "size_hw", None)
     if config.input.mode == "resize" and size_hw:

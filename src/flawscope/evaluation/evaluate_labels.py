@@ -55,21 +55,21 @@ class LabelRun:
             for truths, plane in zip(self.match.truth_ids, self.match.planes, strict=True)
             for truth in truths
         }
-        ignored = set(self.match.ignored_ids)
         left, done = iter(self.dataset.samples), 0
         while some := list(islice(left, _AT_ONCE)):
-            read = [(sample, image) for sample in some if (image := self._read(sample, ignored)) is not None]
-            scores = self.predictor.label_scores([image for _, image in read])
-            for (sample, _), row in zip(read, scores, strict=True):
-                labels = tuple(sorted({place[label] for label in sample.labels if label in place}))
+            known = [(one, tuple(sorted({place[i] for i in one.labels if i in place}))) for one in some]
+            read = [(*one, image) for one in known if (image := self._read(*one)) is not None]
+            scores = self.predictor.label_scores([image for _, _, image in read])
+            for (sample, labels, _), row in zip(read, scores, strict=True):
                 yield Answer(sample.name, row, labels, sample.source, sample.group)
             done += len(some)
             if self.progress is not None:
                 self.progress(done, len(self.dataset), some[-1].name)
 
-    def _read(self, sample: Sample, ignored: set[int]) -> RgbImage | None:
+    def _read(self, sample: Sample, labels: tuple[int, ...]) -> RgbImage | None:
         # With softmax every image has a class; for sigmoid no label is an answer like any other.
-        if ignored & set(sample.labels) or (self.head == "softmax" and not sample.labels):
+        ignored = not set(sample.labels).isdisjoint(self.match.ignored_ids)
+        if ignored or (self.head == "softmax" and not labels):
             self.unlabelled.append(sample.name)
             return None
         try:

@@ -15,7 +15,14 @@ from flawscope.evaluation.chooser import MEASURES, Chooser, Measure, ThresholdCh
 from flawscope.evaluation.classes import match_classes
 from flawscope.evaluation.component_curve import Neighbours
 from flawscope.evaluation.connectivity import Begin, ConnectivityChoice, ConnectivitySearch
-from flawscope.evaluation.evaluate import EvaluateOptions, ModelLike, Progress, as_predictor, choose_part
+from flawscope.evaluation.evaluate import (
+    EvaluateOptions,
+    ModelLike,
+    Predictor,
+    Progress,
+    as_predictor,
+    choose_part,
+)
 from flawscope.evaluation.report import Facts, Report, absent_note, without
 from flawscope.evaluation.risk import RiskOptions
 from flawscope.evaluation.risk_report import check_calibration, choose_by_risk
@@ -160,7 +167,8 @@ def choose_threshold(
     whole = split is None and dataset.default_split is None and wanted == "val"
     chosen, shown, notes = choose_part(dataset, split, "all" if whole else wanted)
     data = f"{dataset.root.name}, part {shown}"
-    predictor, _ = as_predictor(model, options)
+    predictor, title = as_predictor(model, options)
+    _check_marks(predictor, dataset, title)
     if method == "risk":
         notes += check_calibration(predictor, chosen.names, shown, data, run_split)
     match = match_classes(
@@ -176,6 +184,18 @@ def choose_threshold(
     if method == "connectivity":
         return _by_connectivity(stream, ConnectivitySearch(match.names, neighbours, begin), facts)
     return _by_f1(stream, measure, facts)
+
+
+def _check_marks(predictor: Predictor, dataset: Dataset, title: str) -> None:
+    if "classification" in (dataset.task, getattr(predictor, "task", "segmentation")):
+        what = f"{dataset.root} holds labels of images"
+        if dataset.task == "segmentation":
+            what = f"The model {title} labels whole images"
+        raise UsageError(
+            f"{what}; thresholds are chosen here for marked pixels.\n"
+            "`flawscope train` chooses those of a sigmoid classifier; `flawscope inspect --threshold` sets "
+            "others. A softmax classifier has none: it names the most probable class."
+        )
 
 
 def _by_f1(stream: Stream, measure: Measure, facts: Callable[..., Facts]) -> ThresholdReport:

@@ -74,6 +74,8 @@ class Inspector:
         names = [item.name for item in self.classes]
         _check_known(names, thresholds, "threshold")
         _check_known(names, min_area_px, "minimum area")
+        if self.task == "classification":
+            _check_labels(self.bundles, thresholds, min_area_px)
         self.thresholds = {name: _mean(bundle.threshold(name) for bundle in self.bundles) for name in names}
         self.thresholds.update(thresholds or {})
         self.min_area_px = {
@@ -324,6 +326,27 @@ def _check_known(names: Sequence[str], values: Mapping[str, float] | None, what:
         raise UsageError(
             f"A {what} is given for {', '.join(map(repr, unknown))}.\n"
             f"The model's classes are: {', '.join(names)}."
+        )
+
+
+def _check_labels(
+    bundles: Sequence[Bundle], thresholds: Mapping[str, float] | None, min_area_px: Mapping[str, int] | None
+) -> None:
+    """Refuse what a classifier cannot heed, instead of passing over it in silence."""
+    heads = {bundle.manifest.input.activation for bundle in bundles}
+    if len(heads) > 1:
+        raise BundleError(
+            "An ensemble of classifiers needs heads of one kind; found softmax and sigmoid.\n"
+            "Leave some of the bundles out."
+        )
+    if thresholds and heads == {"softmax"}:
+        raise UsageError(
+            f"A threshold is given, but {bundles[0].source} has a softmax head: it names the most probable "
+            "class, whatever its probability.\nLeave --threshold out; scores.csv holds the probabilities."
+        )
+    if any((min_area_px or {}).values()):
+        raise UsageError(
+            f"A minimum area is given, but {bundles[0].source} labels whole images.\nLeave --min-area out."
         )
 
 

@@ -13,17 +13,7 @@ from flawscope.inspection.runtimes import Runtime
 from flawscope.manifest import InputSpec
 from flawscope.types import ClassInfo, Finding, FloatArray, RgbImage
 
-CLEAN_NAMES = frozenset(
-    {"background", "clean", "good", "negative", "no-crack", "no-defect", "noncrack", "none", "normal", "ok"}
-)
-"""Classes that are no defect, by name (in small letters, ``_`` and spaces as ``-``)."""
-
 _PIXELS_A_BATCH = 2**19
-
-
-def is_clean(name: str) -> bool:
-    """Whether a class of that name means that there is no defect."""
-    return name.lower().replace("_", "-").replace(" ", "-") in CLEAN_NAMES
 
 
 def activate_labels(logits: FloatArray, spec: InputSpec, classes: int) -> FloatArray:
@@ -63,6 +53,11 @@ def _batch_probabilities(
     flips: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1)) if flip_tta else ((),)
     views = [np.ascontiguousarray(np.flip(batch, axes)) if axes else batch for axes in flips]
     answers = [activate_labels(runtime.run(view), spec, classes) for view in views]
+    if any(len(answer) != len(batch) for answer in answers):
+        raise BundleError(
+            f"The network gives {len(answers[0])} answers to {len(batch)} images; expected one each.\n"
+            "Its graph was exported for one size of batch only; export it again."
+        )
     return answers[0] if len(answers) == 1 else np.mean(answers, axis=0, dtype=np.float32)
 
 
@@ -87,7 +82,7 @@ def label_findings(
     classes: Sequence[ClassInfo],
 ) -> tuple[Finding, ...]:
     """One finding of kind ``image`` for each chosen class that is a defect; its box is the whole image."""
-    defects = [k for k in chosen if not is_clean(classes[k].name)]
+    defects = [k for k in chosen if not classes[k].means_clean]
     return tuple(
         Finding(
             image=image,

@@ -23,24 +23,33 @@ def is_labelled(inspections: Sequence[Inspection]) -> bool:
     return any(item.scores for item in inspections)
 
 
+def has_verdicts(classes: Sequence[ClassInfo]) -> bool:
+    """Whether some label means that there is no defect; else every verdict would be the same."""
+    return any(info.means_clean for info in classes)
+
+
 def cards(inspections: Sequence[Inspection]) -> tuple[tuple[str, str, str, str], ...]:
     """Images, images of each label (the commonest first), failures: value, unit, caption, kind."""
     failed = sum(item.status != "ok" for item in inspections)
-    count = Counter(item.label or "without label" for item in inspections if item.status == "ok")
+    count = Counter(_caption(item.label) for item in inspections if item.status == "ok")
     shown = count.most_common(_MOST_CARDS)
     others = sum(count.values()) - sum(images for _, images in shown)
     return (
         (number(len(inspections), 0), "", "image" if len(inspections) == 1 else "images", ""),
-        *((number(images, 0), "", label.replace(";", ", "), "") for label, images in shown),
-        *([(number(others, 0), "", "of other labels", "")] if others else []),
+        *((number(images, 0), "", caption, "") for caption, images in shown),
+        *([(number(others, 0), "", "otherwise labelled", "")] if others else []),
         (number(failed, 0), "", "failed", "bad" if failed else "good"),
     )
+
+
+def _caption(label: str) -> str:
+    return f"labelled {label.replace(';', ', ')}" if label else "without a label"
 
 
 def cells(inspection: Inspection) -> tuple[Cell, ...]:
     """An image's row in the overview."""
     if inspection.status != "ok":
-        return tuple(Cell(NONE) for _ in HEAD)
+        return (Cell("failed", None), *(Cell(NONE) for _ in HEAD[1:]))
     return (
         Cell(inspection.label.replace(";", ", ") or NONE, None),
         probability(inspection.label_score),

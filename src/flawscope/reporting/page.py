@@ -68,6 +68,8 @@ class PageView:
     most_labels: int = MOST_LABELS
     labelled: bool = False
     """A classifier looked at whole images: labels in place of measured findings."""
+    verdicts: bool = True
+    """Whether images are told apart as clean and defective."""
 
 
 def view(report: ReportData) -> PageView:
@@ -103,6 +105,7 @@ def view(report: ReportData) -> PageView:
         scales=_scales(item.inspection for item in report.images),
         files=tuple((name, quote(name)) for name in report.files),
         labelled=labelled,
+        verdicts=not labelled or label_page.has_verdicts(report.classes),
     )
 
 

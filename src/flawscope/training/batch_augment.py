@@ -72,9 +72,9 @@ def _flips(images: Tensor, config: AugmentConfig, rng: Rng) -> Tensor:
         turns = rng.integers(1, 4, len(images)) * _chosen(len(images), config.rotate90, rng)
         if images.shape[-1] != images.shape[-2]:
             turns = 2 * (turns > 0)  # a quarter turn would not fit
-        for quarter in (1, 2, 3):
+        for quarter in np.unique(turns[turns > 0]):
             which = torch.from_numpy(turns == quarter)
-            images[which] = images[which].rot90(quarter, (-2, -1))
+            images[which] = images[which].rot90(int(quarter), (-2, -1))
     return images
 
 

@@ -21,7 +21,7 @@ from torch import nn
 
 import flawscope
 from flawscope.bundle import Bundle, write_bundle_folder
-from flawscope.errors import ParityError, UsageError
+from flawscope.errors import BundleError, ParityError, UsageError
 from flawscope.inspection.labels import label_probabilities
 from flawscope.inspection.preprocess import resize_for
 from flawscope.inspection.runtimes import OnnxRuntime, Runtime, TorchRuntime
@@ -145,7 +145,10 @@ def check_label_parity(
     some = images[:_PARITY_IMAGES]
     expected = label_probabilities(some, trained, spec, classes)
     # One by one: the graph must not have grown fast to the batch of its trace.
-    found = np.concatenate([label_probabilities([image], exported, spec, classes) for image in some])
+    try:
+        found = np.concatenate([label_probabilities([image], exported, spec, classes) for image in some])
+    except BundleError as error:
+        raise ParityError(f"{error}\nNo bundle was written.") from error
     difference = np.abs(expected - found)
     _check_difference(difference, exported.name)
     return float(difference.max())

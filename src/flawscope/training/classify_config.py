@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 LOSSES_OF_LABELS = ("cross_entropy", "bce", "focal")
 """Losses that make sense of one answer an image; the others measure overlaps of areas."""
@@ -27,8 +27,14 @@ class EraseConfig(_Section):
 
     p: float = Field(0.0, ge=0, le=1, description="Probability for an image, 0..1.")
     share: tuple[float, float] = Field(
-        (0.1, 0.4), description="Smallest and largest edge, as shares of the image's."
+        (0.1, 0.4), description="Smallest and largest edge, as shares of the image's, 0..1."
     )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not 0 < self.share[0] <= self.share[1] <= 1:
+            raise ValueError(f"share is {list(self.share)}; expected smallest and largest, above 0 up to 1")
+        return self
 
 
 class ClassifyConfig(_Section):

@@ -24,6 +24,7 @@ from flawscope.training.losses import build_loss
 from flawscope.training.pictures import Pictures
 from flawscope.training.prepare import Checked, Prepared, check_dataset, train_part, with_val
 from flawscope.training.progress import Reporter
+from flawscope.types import Sample
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +54,7 @@ def prepare_labels(
     checked = _check_digits(dataset, chosen) or check_dataset(dataset, chosen, skip_bad, reporter)
     parts = with_val(checked, config, reporter)
     train, val = (checked.dataset.subset(parts.part(part)).samples for part in ("train", "val"))
-    _check_labels(config, dataset, (*train, *val))
+    _check_labels(config, dataset, train, val)
     classes_of = {sample.name: sample.labels for sample in train}
     shown = balance_part(config.data.balance, train, classes_of, dataset.classes, config.train.seed)
     if shown:
@@ -79,21 +80,27 @@ def _check_digits(dataset: Dataset, split: Split) -> Checked | None:
     return Checked(dataset, split, ties, {sample.name: sample.labels for sample in dataset})
 
 
-def _check_labels(config: TrainConfig, dataset: Dataset, samples: Sequence[Any]) -> None:
+def _check_labels(
+    config: TrainConfig, dataset: Dataset, train: Sequence[Sample], val: Sequence[Sample]
+) -> None:
     """Softmax wants exactly one label an image; and there must be something to tell apart."""
     if config.input.activation == "softmax":
-        odd = next((sample for sample in samples if len(sample.labels) != 1), None)
+        odd = next((sample for sample in (*train, *val) if len(sample.labels) != 1), None)
         if odd is not None:
             raise ConfigError(
                 f"{odd.name} has {len(odd.labels)} labels; a softmax head gives every image exactly one.\n"
                 "Set input.activation = 'sigmoid' and a loss such as bce."
             )
-    seen = {label for sample in samples for label in sample.labels}
+    seen = {label for sample in train for label in sample.labels}
     least = 2 if config.input.activation == "softmax" else 1
     if len(seen) < least:
+        names = ", ".join(info.name for info in dataset.classes if info.id in seen) or "none"
         raise DataError(
-            f"{dataset.root}: the images to train on show {len(seen)} of {len(dataset.classes)} classes.\n"
-            f"Expected at least {least}."
+            f"{dataset.root}: {len(train)} images to train on show one class only: {names}.\n"
+            "Expected at least 2, or there is nothing to tell apart."
+            if least == 2
+            else f"{dataset.root}: none of {len(train)} images to train on has a label.\n"
+            "Expected at least one, or there is nothing to learn."
         )
 
 
