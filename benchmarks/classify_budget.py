@@ -44,7 +44,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options.recipe = options.recipe or recipe
     options.quiet_minutes = options.quiet_minutes or quiet_minutes
     options.recipe_name = Path(options.recipe).stem if options.recipe.endswith(".toml") else options.recipe
-    options.shown = SHOWN
+    options.shown, options.synthetic_share = SHOWN, 0.0
     options.data = data_folder(options.data, options.set).resolve()
     options.work.mkdir(parents=True, exist_ok=True)
     return options

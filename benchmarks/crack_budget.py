@@ -27,6 +27,12 @@ SHOWN = (
 )  # fmt: skip
 """Figures that are taken from metrics.json."""
 
+SYNTHETIC = (
+    "data.synth.images=500", "data.synth.validation_images=20", "data.synth.size_hw=[384,384]",
+    "data.synth.options={cracks={label_margin_px=0.5}}",
+)  # fmt: skip
+"""What the recipe sees while it learns from synthetic images alone."""
+
 Command = Sequence[str | Path]
 Run = Callable[[Command], None]
 Measure = Callable[[], float]
@@ -55,12 +61,51 @@ def wall_minutes(quiet_minutes: float, quiet_minute_s: float) -> float:
 
 def train_command(options: argparse.Namespace, data: Path, seed: int, minutes: float, out: Path) -> list[str]:
     """The call of `flawscope train` for one seed; a data set without a split file has parts of its own."""
-    command = [sys.executable, "-m", "flawscope", "train", options.recipe, "--data", str(data)]
-    command += split_words(data / "split.json")
+    data_words = ["--data", str(data), *split_words(data / "split.json")]
+    return _train_words(options, seed, minutes, out, data_words, options.set_option)
+
+
+def synthetic_command(options: argparse.Namespace, seed: int, minutes: float, out: Path) -> list[str]:
+    """The call that trains the recipe's network on synthetic images, before it sees a real one."""
+    return _train_words(options, seed, minutes, out, [], [*options.set_option, *SYNTHETIC])
+
+
+def _train_words(
+    options: argparse.Namespace,
+    seed: int,
+    minutes: float,
+    out: Path,
+    data: Sequence[str],
+    sets: Sequence[str],
+) -> list[str]:
+    command = [sys.executable, "-m", "flawscope", "train", options.recipe, *data]
     command += ["--minutes", f"{minutes:.3f}", "--seed", str(seed), "--out", str(out)]
-    for text in options.set_option:
+    for text in sets:
         command += ["--set", text]
     return command
+
+
+def train_all(
+    options: argparse.Namespace, data: Path, seed: int, budget_minutes: float, out: Path, run: Run
+) -> list[Path]:
+    """Train within so many wall minutes, first on synthetic images where asked to; the run folders in order."""
+    if not options.synthetic_share:
+        run(train_command(options, data, seed, budget_minutes, out))
+        return [out]
+    first = out.with_name(f"{out.name}-synthetic")
+    run(synthetic_command(options, seed, options.synthetic_share * budget_minutes, first))
+    # What the first part really took comes off the second.
+    left = budget_minutes - _elapsed_s(first) / 60
+    run([*train_command(options, data, seed, left, out), "--init", first / "bundle"])
+    return [first, out]
+
+
+def _elapsed_s(folder: Path) -> float:
+    return float(_progress(folder)["elapsed_s"])
+
+
+def _progress(folder: Path) -> Any:
+    return json.loads((folder / "checkpoints" / "last.json").read_text(encoding="utf-8"))["progress"]
 
 
 def split_words(split: Path) -> list[str]:
@@ -83,10 +128,10 @@ def one_seed(options: argparse.Namespace, seed: int, run: Run, measure: Measure)
     minutes = wall_minutes(options.quiet_minutes, before_s)
     say(f"seed {seed}: a quiet minute takes {before_s:.1f} s, so the budget is {minutes:.2f} minutes")
     began = time.perf_counter()
-    run(train_command(options, data, seed, minutes, out))
+    folders = train_all(options, data, seed, minutes, out, run)
     command_s = time.perf_counter() - began
     after_s = measure()
-    progress = json.loads((out / "checkpoints" / "last.json").read_text(encoding="utf-8"))["progress"]
+    progress = _progress(out)
     scored = out / f"evaluation-{options.part}"
     split = split_to_score(data, out, options.part)
     run([sys.executable, "-m", "flawscope", "evaluate", out, data, "--split", split,
@@ -96,7 +141,7 @@ def one_seed(options: argparse.Namespace, seed: int, run: Run, measure: Measure)
         "seed": seed,
         **{name: _value(metrics, name) for name in options.shown},
         "images": metrics["images"],
-        **budget(float(progress["elapsed_s"]), before_s, after_s),
+        **budget(sum(map(_elapsed_s, folders)), before_s, after_s),
         "minutes_given": minutes,
         "command_s": command_s,
         "steps": progress["step"],
@@ -174,6 +219,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--recipe", default="crack-quick", help="recipe or TOML file (default crack-quick)")
     parser.add_argument(
         "--set-option", action="append", default=[], metavar="a.b=c", help="handed to train as --set"
+    )
+    parser.add_argument(
+        "--synthetic-share",
+        type=float,
+        default=0.0,
+        help="share of the budget that goes to synthetic images alone, before the set's (default 0)",
     )
     parser.add_argument("--part", default="test", help="part that is scored (default test)")
     parser.add_argument(

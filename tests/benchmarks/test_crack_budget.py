@@ -77,6 +77,19 @@ def test_seeds_become_medians_and_the_file_grows(options: Namespace) -> None:
     assert evaluate[evaluate.index("--split") + 1] == str(options.data / "masonry" / "split.json")
 
 
+def test_synthetic_images_first_share_the_budget(options: Namespace) -> None:
+    options.synthetic_share, options.quiet_minutes, options.seeds = 0.25, 8.0, [5]
+    run = FakeRun()
+    rows = run_all(options, run, lambda: 60.0)["seeds"]
+    synthetic, real = run.calls[0], run.calls[1]
+    assert "--data" not in synthetic and "data.synth.images=500" in synthetic
+    assert float(synthetic[synthetic.index("--minutes") + 1]) == 2.0
+    # The first part took 90 s instead of 120: what it left goes to the second.
+    assert float(real[real.index("--minutes") + 1]) == 6.5
+    assert real[real.index("--init") + 1] == str(Path(synthetic[synthetic.index("--out") + 1]) / "bundle")
+    assert rows[0]["seconds_used"] == 180.0
+
+
 def test_a_run_that_is_cut_leaves_the_seeds_before(options: Namespace) -> None:
     with pytest.raises(SystemExit):
         run_all(options, FakeRun(fail_at=3), lambda: 30.0)
