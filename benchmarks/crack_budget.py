@@ -88,7 +88,7 @@ def _train_words(
 def train_all(
     options: argparse.Namespace, data: Path, seed: int, budget_minutes: float, out: Path, run: Run
 ) -> list[Path]:
-    """Train within so many wall minutes, first on synthetic images where asked to; the run folders in order."""
+    """Train within so many wall minutes, on synthetic images first where asked to; return the run folders."""
     if not options.synthetic_share:
         run(train_command(options, data, seed, budget_minutes, out))
         return [out]
