@@ -42,7 +42,10 @@ def inspect(
     ] = None,
     explain: Annotated[
         bool,
-        typer.Option("--explain", help="Draw what attention gates let through, as explain/STEM.png (torch)."),
+        typer.Option(
+            "--explain",
+            help="Draw what the network looks at, as explain/STEM.png: gates, or Grad-CAM of labels (torch).",
+        ),
     ] = False,
     max_pixels: Annotated[
         int | None, typer.Option("--max-pixels", min=1, help="Refuse larger photographs.")
@@ -73,7 +76,7 @@ def inspect(
     """
     from flawscope.bundle import Bundle
     from flawscope.inspection.default_model import default_bundle_path
-    from flawscope.inspection.explain import Explainer
+    from flawscope.inspection.explain import make_explainer
     from flawscope.inspection.inspector import Inspector, as_scale
     from flawscope.inspection.options import PredictOptions, parse_working_scale
     from flawscope.inspection.outputs import DEFAULT_FORMATS
@@ -91,7 +94,7 @@ def inspect(
         max_pixels=max_pixels,
         shard=_shard(shard),
         resume=resume,
-        explainer=Explainer(bundles[0], threads) if explain else None,
+        explainer=make_explainer(bundles[0], threads) if explain else None,
     )
     names = [item.name for item in bundles[0].classes]
     areas = _per_class("--min-area", min_area, names)

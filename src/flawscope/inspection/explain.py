@@ -7,13 +7,14 @@ an exported graph tells nothing. The picture goes through the preprocessing and 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from flawscope.bundle import Bundle
 from flawscope.errors import MissingExtraError, UsageError
 from flawscope.inspection.bands import RowSource
+from flawscope.inspection.explain_labels import PANEL_PX, LabelExplainer
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.preprocess import scaled_size_hw
 from flawscope.inspection.resample import shrink_source
@@ -23,10 +24,24 @@ from flawscope.manifest import InputSpec
 from flawscope.reporting.attention import draw_attention
 from flawscope.types import FloatArray, RgbImage
 
-PANEL_PX = 640
-"""Longest side of one panel."""
+__all__ = ["PANEL_PX", "Drawer", "Explainer", "make_explainer"]
 
 _EDGE = 1e-6
+
+
+class Drawer(Protocol):
+    """Draws what a network looks at."""
+
+    def draw(self, source: RowSource) -> RgbImage:
+        """A picture of panels over the photograph made small, H x W x 3 uint8 RGB."""
+        ...
+
+
+def make_explainer(bundle: Bundle, threads: int | None = None) -> Drawer:
+    """Grad-CAM for a bundle that labels images, gates for one that marks pixels. Raises as those two."""
+    if bundle.manifest.task == "classification":
+        return LabelExplainer(bundle, threads)
+    return Explainer(bundle, threads)
 
 
 class _GateRuntime:

@@ -12,7 +12,7 @@ from typing import Any
 from flawscope.errors import DataError, ImageError, OutputError, UsageError
 from flawscope.images.atomic import make_folder, write_bytes_atomic
 from flawscope.images.sources import InputImage, list_images
-from flawscope.inspection.explain import Explainer
+from flawscope.inspection.explain import Drawer
 from flawscope.inspection.inspector import Inspector, open_image
 from flawscope.inspection.journal import Journal
 from flawscope.inspection.outputs import (
@@ -48,7 +48,7 @@ class RunSettings:
     """(I, N): only every N-th image, beginning with the I-th, counted from 1."""
     resume: bool = False
     """Leave out images that are done already, with the same settings."""
-    explainer: Explainer | None = None
+    explainer: Drawer | None = None
     """Draws what the network looks at, into ``explain/``."""
 
     def scale_for(self, item: InputImage) -> Scale | None:

@@ -1,4 +1,4 @@
-"""Attention maps drawn over the photograph: a panel a gate, its name and its range, on one picture."""
+"""What a network looks at, over the photograph: a panel a map, its name and its range, on one picture."""
 
 from __future__ import annotations
 
@@ -28,11 +28,16 @@ _INK = (30, 30, 30)
 
 
 def draw_attention(image: RgbImage, maps: Mapping[str, FloatArray]) -> RgbImage:
-    """One picture of panels: the photograph, then what each gate lets through.
+    """As :func:`draw_maps`, of what gates let through: name of a gate, as ``level-3-from-1``, to its map."""
+    return draw_maps(image, {_title(name): opening for name, opening in maps.items()})
+
+
+def draw_maps(image: RgbImage, maps: Mapping[str, FloatArray]) -> RgbImage:
+    """One picture of panels: the photograph, then each map over it.
 
     Args:
         image: h x w x 3 uint8 RGB.
-        maps: name of a gate to h x w float32 in 0..1, of the same size.
+        maps: title to h x w float32 in 0..1, of the same size.
 
     Returns:
         H x W x 3 uint8 RGB. A panel is the grey photograph under colours that run from the least to the most
@@ -45,7 +50,7 @@ def draw_attention(image: RgbImage, maps: Mapping[str, FloatArray]) -> RgbImage:
         low, high = float(opening.min()), float(opening.max())
         share = (opening - low) / max(high - low, 1e-6)
         mixed = (1 - _HEAT) * grey + _HEAT * heat_colours(share)
-        panels.append((_title(name), np.rint(mixed).astype(np.uint8), (low, high)))
+        panels.append((name, np.rint(mixed).astype(np.uint8), (low, high)))
     columns = _columns(len(panels), height, width)
     cell_w, cell_h = max(width, 150) + _GAP_PX, height + _GAP_PX + 2 * (_TEXT_PX + 8)
     rows = math.ceil(len(panels) / columns)
