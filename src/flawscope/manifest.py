@@ -9,7 +9,15 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from flawscope.types import ClassInfo, ClassKind, Task
 
@@ -113,12 +121,51 @@ class NetworkSpec(Strict):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class Chosen(Strict):
+    """A number with the rule that chose it and the data that it was chosen on."""
+
+    value: float
+    rule: str = ""
+    data: str = ""
+
+
+_OF_GATES = ("input", "threshold")
+
+
 class StageSpec(Strict):
-    """One network of the bundle and its files, as paths inside the bundle with ``/``."""
+    """One network of the bundle and its files, as paths inside the bundle with ``/``.
+
+    A ``gate`` looks at the whole image, resized as its own ``input`` says, and answers with one logit:
+    whether there is a defect. What it takes for clean is spared the other stages.
+    """
 
     role: Role = "segment"
     network: NetworkSpec = NetworkSpec()
     files: dict[FileRole, str]
+    input: InputSpec | None = Field(
+        default=None, description="Input of a gate; the other stages have the manifest's."
+    )
+    threshold: Chosen | None = Field(
+        default=None, description="Gate: probability of a defect from which the image is looked at closely."
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Only a gate says what only gates have: a manifest without one keeps its text, and its hash."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if value is not None or key not in _OF_GATES}
+
+    @model_validator(mode="after")
+    def _gate_is_whole(self) -> Self:
+        if self.role != "gate":
+            if self.input is not None or self.threshold is not None:
+                raise ValueError("only a gate has an input and a threshold of its own")
+            return self
+        if self.input is None or self.input.size_hw is None or self.input.activation != "sigmoid":
+            raise ValueError("a gate needs its own input: mode 'resize', size_hw, activation 'sigmoid'")
+        if self.threshold is not None and not 0.0 <= self.threshold.value <= 1.0:
+            raise ValueError("the threshold of a gate lies between 0 and 1")
+        return self
 
     @field_validator("files")
     @classmethod
@@ -126,14 +173,6 @@ class StageSpec(Strict):
         if not files:
             raise ValueError("a stage needs at least one file")
         return files
-
-
-class Chosen(Strict):
-    """A number with the rule that chose it and the data that it was chosen on."""
-
-    value: float
-    rule: str = ""
-    data: str = ""
 
 
 class Promise(Strict):
@@ -217,6 +256,11 @@ class Manifest(Strict):
             raise ValueError("class names and ids must be unique")
         if self.task == "segmentation" and 0 in ids:
             raise ValueError("segmentation classes start at 1 (0 is background)")
+        roles = [stage.role for stage in self.stages]
+        if len(set(roles)) != len(roles):
+            raise ValueError("a bundle has one stage of a role")
+        if self.two_step and len(self.classes) < 2:
+            raise ValueError("a gate before a classifier: the first class means clean, others are needed")
         for key in ("thresholds", "min_area_px", "presence_px", "promises"):
             unknown = sorted(set(getattr(self, key)) - set(names))
             if unknown:
@@ -229,6 +273,12 @@ class Manifest(Strict):
         if self.width_range_px is not None and not 0 < self.width_range_px[0] <= self.width_range_px[1]:
             raise ValueError("width_range_px is (smallest, largest), above 0")
         return self
+
+    @property
+    def two_step(self) -> bool:
+        """A gate, then a class of each defective image: the first class is the clean one, and the classifying
+        stage answers for the others."""
+        return self.task == "classification" and any(stage.role == "gate" for stage in self.stages)
 
     def to_json(self) -> str:
         """The manifest as stable, human-readable JSON text."""

@@ -183,6 +183,10 @@ class Inspection:
     label_score: float | None = None
     scores: tuple[float, ...] = ()
     """Probability of each class of a classifier, in its order; empty for one that marks pixels."""
+    gate_score: float | None = None
+    """Probability of a defect by the gate; None where the bundle has no gate."""
+    spared: bool = False
+    """The gate took the image for clean, and no other stage looked for defects in it."""
     tiles_not_inspected: int = 0
 
     @property

@@ -108,5 +108,7 @@ def test_weights_draw_rare_classes_as_often() -> None:
     assert class_weights(labels, 3).tolist() == pytest.approx([10 / 24, 10 / 6, 0])
     rows = label_rows(several(8), CLASSES)
     assert balanced_weights(rows, 3)[0] == 1, "an image without a label has no class to go by"
+    one = torch.tensor([[1.0], [0.0], [0.0], [0.0]])
+    assert balanced_weights(one, 1).tolist() == pytest.approx([2, 2 / 3, 2 / 3, 2 / 3]), "with or without it"
     drawn = items(weights=[1, 1, 1, 1, 1, 1, 8]).order(0) % 7
     assert int((drawn == 6).sum()) == 4

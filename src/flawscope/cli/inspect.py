@@ -35,6 +35,10 @@ def inspect(
     min_area: Annotated[
         list[str] | None, typer.Option("--min-area", help="CLASS=PX; or PX for all classes.")
     ] = None,
+    gate: Annotated[
+        float | None,
+        typer.Option("--gate", help="Threshold of the model's gate, 0 to 1; 0 lets every image pass."),
+    ] = None,
     runtime: Annotated[str, typer.Option("--runtime", help="auto, onnx, openvino or torch.")] = "auto",
     format_: Annotated[
         list[str] | None,
@@ -104,6 +108,7 @@ def inspect(
         options,
         thresholds=_per_class("--threshold", threshold, names),
         min_area_px={name: _whole("--min-area", value) for name, value in areas.items()},
+        gate_threshold=gate,
         threads=threads,
     )
     for note in void_notes(inspector):

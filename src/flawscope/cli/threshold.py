@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 if TYPE_CHECKING:
+    from flawscope.bundle import Bundle
     from flawscope.evaluation.chooser import Measure
     from flawscope.evaluation.component_curve import Neighbours
     from flawscope.evaluation.report import Report
@@ -22,7 +23,7 @@ def threshold(
         typer.Option(
             "--method",
             help="How to choose: f1; connectivity (as high as cracks bear without falling apart); "
-            "risk (a promise about misses).",
+            "risk (a promise about misses); gate (of the gate, for a stated miss rate).",
         ),
     ] = "f1",
     measure: Annotated[
@@ -38,15 +39,19 @@ def threshold(
             "--begin", help="Method connectivity: search from each image's lowest probability, or from half."
         ),
     ] = "lowest",
+    gate: Annotated[
+        Path | None,
+        typer.Option("--gate", help="Method gate: a trained gate to put before the model; default: its own."),
+    ] = None,
     risk: Annotated[
         str, typer.Option("--risk", help="Method risk: what may be missed: pixels, cracks or images.")
     ] = "pixels",
     level: Annotated[
-        float, typer.Option("--level", help="Method risk: largest share that is missed, e.g. 0.1.")
+        float, typer.Option("--level", help="Methods risk, gate: largest share that is missed, e.g. 0.1.")
     ] = 0.1,
     confidence: Annotated[
         float | None,
-        typer.Option("--confidence", help="Method risk: e.g. 0.9; without it the level holds on average."),
+        typer.Option("--confidence", help="Methods risk, gate: e.g. 0.9; else the level holds on average."),
     ] = None,
     bound: Annotated[
         str, typer.Option("--bound", help="With --confidence: wsr (betting) or hb (Hoeffding, Bentkus).")
@@ -96,6 +101,7 @@ def threshold(
     from flawscope.data.description import parse_mask_values
     from flawscope.data.open import open_dataset
     from flawscope.errors import UsageError
+    from flawscope.evaluation.gate_report import choose_gate
     from flawscope.evaluation.risk import RiskOptions
     from flawscope.evaluation.runs import find_models, split_for
     from flawscope.evaluation.thresholds import choose_threshold
@@ -108,6 +114,14 @@ def threshold(
     bundle = Bundle.load(models.bundle)
     wanted = part or ("calibration" if method == "risk" else "val")
     chosen, _ = split_for(models, data, open_split(split, data), wanted)
+    if gate is not None and method != "gate":
+        raise UsageError(f"--gate goes with --method gate, not {method}.")
+    if method == "gate":
+        first = None if gate is None else Bundle.load(gate)
+        found = choose_gate(
+            bundle, first, data, chosen, part, level, confidence, options=options, progress=ProgressLines()
+        )
+        return _tell(found, bundle, models.bundle, out, write, as_json)
     report = choose_threshold(
         bundle,
         data,
@@ -122,6 +136,11 @@ def threshold(
         options=options,
         progress=ProgressLines(),
     )
+    return _tell(report, bundle, models.bundle, out, write, as_json)
+
+
+def _tell(report: Report, bundle: Bundle, path: Path, out: Path | None, write: bool, as_json: bool) -> int:
+    """Write what was asked for, print the choice; the exit code."""
     if out is not None:
         report.write(out)
     if write:
@@ -130,9 +149,7 @@ def threshold(
         typer.echo(f"note: {note}", err=True)
     for item in report.failed:
         typer.echo(f"failed: {item.name}: {item.error}", err=True)
-    typer.echo(
-        json.dumps(report.to_dict(), ensure_ascii=False) if as_json else _text(report, models.bundle, write)
-    )
+    typer.echo(json.dumps(report.to_dict(), ensure_ascii=False) if as_json else _text(report, path, write))
     return 1 if report.failed else 0
 
 

@@ -28,6 +28,7 @@ from flawscope.evaluation.segmentation import Figure, average_precision, ratio
 Head = Literal["softmax", "sigmoid"]
 Values = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
 Sums = Mapping[str, Values]
 
 THRESHOLD = 0.5
@@ -45,6 +46,8 @@ class Answer:
     """True classes, 0 to K - 1: exactly one for softmax, any number for sigmoid."""
     source: str = ""
     group: str = ""
+    said: tuple[int, ...] | None = None
+    """The model's classes where it decides by a rule of its own; None: the head's rule."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +66,14 @@ class Answers:
     """N x K."""
     thresholds: npt.NDArray[np.float32]
     """K; sigmoid only."""
+    said: npt.NDArray[np.bool_] | None = None
+    """N x K, what a model with a rule of its own decided."""
 
     @property
     def predicted(self) -> npt.NDArray[np.bool_]:
         """The model's classes, N x K."""
+        if self.said is not None:
+            return self.said
         if self.head == "sigmoid":
             said: npt.NDArray[np.bool_] = self.scores >= self.thresholds
             return said
@@ -88,6 +95,7 @@ class Answers:
             self.scores[keep],
             self.truth[keep],
             self.thresholds,
+            None if self.said is None else self.said[keep],
         )
 
 
@@ -103,6 +111,7 @@ def gather(
     """
     classes = len(class_names)
     names, sources, groups, scores, truth = [], [], [], [], []
+    said: list[npt.NDArray[np.bool_]] = []
     for one in answers:
         row = np.asarray(one.scores, dtype=np.float32)
         _check(one, row, classes, head)
@@ -113,6 +122,10 @@ def gather(
         held = np.zeros(classes, dtype=bool)
         held[list(one.labels)] = True
         truth.append(held)
+        if one.said is not None:
+            named = np.zeros(classes, dtype=bool)
+            named[list(one.said)] = True
+            said.append(named)
     cuts = np.full(classes, THRESHOLD) if thresholds is None else np.asarray(thresholds)
     if cuts.shape != (classes,):
         raise DataError(f"{cuts.size} thresholds for {classes} classes; expected one a class.")
@@ -125,6 +138,7 @@ def gather(
         np.array(scores, dtype=np.float32).reshape(-1, classes),
         np.array(truth, dtype=bool).reshape(-1, classes),
         cuts.astype(np.float32),
+        np.array(said) if said and len(said) == len(names) else None,
     )
 
 

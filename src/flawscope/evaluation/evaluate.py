@@ -19,7 +19,7 @@ from flawscope.errors import DataError, ImageError, UsageError
 from flawscope.evaluation.classes import ClassMatch, match_classes
 from flawscope.evaluation.classification_metrics import LabelMetrics
 from flawscope.evaluation.counts import BoolMask, ClassCounts, count_image, count_strict
-from flawscope.evaluation.evaluate_labels import LabelRun
+from flawscope.evaluation.evaluate_labels import LabelRun, labels_for
 from flawscope.evaluation.gallery import Worst
 from flawscope.evaluation.metrics import Failed, Metrics
 from flawscope.evaluation.segmentation import Figure, ImageRow, image_f1_tol2, summarise
@@ -99,6 +99,8 @@ def evaluate(
 
     Raises DataError when there is nothing to evaluate, ClassMappingError, UsageError, BundleError.
     """
+    model, _ = as_predictor(model, options or EvaluateOptions())
+    dataset = labels_for(model, dataset)
     if dataset.task == "classification":
         return evaluate_labels(model, dataset, split, part, options=options, progress=progress)
     return evaluate_cuts(model, dataset, split, part, at, options=options, progress=progress)[0]

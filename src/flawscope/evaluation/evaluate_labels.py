@@ -8,11 +8,14 @@ from itertools import islice
 from typing import Protocol
 
 from flawscope.data.dataset import Dataset
+from flawscope.data.mask_labels import as_labels
 from flawscope.errors import DataError, ImageError
 from flawscope.evaluation.classes import ClassMatch
 from flawscope.evaluation.classification import Answer, Head, gather
 from flawscope.evaluation.classification_metrics import LabelMetrics, measure_answers
 from flawscope.evaluation.metrics import Failed
+from flawscope.evaluation.two_step import StepRecorder, with_steps
+from flawscope.inspection.inspector import Inspector
 from flawscope.types import ClassInfo, FloatArray, RgbImage, Sample
 
 _AT_ONCE = 64
@@ -48,6 +51,11 @@ class LabelRun:
     failed: list[Failed] = field(default_factory=list)
     unlabelled: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._steps: StepRecorder | None = None
+        if isinstance(self.predictor, Inspector) and self.predictor.two_step:
+            self._steps = StepRecorder(self.predictor)
+
     def answers(self) -> Iterator[Answer]:
         """Yield the model's answer to image after image; those that cannot be used are noted."""
         place = {
@@ -56,12 +64,14 @@ class LabelRun:
             for truth in truths
         }
         left, done = iter(self.dataset.samples), 0
+        model: LabelPredictor = self._steps or self.predictor
         while some := list(islice(left, _AT_ONCE)):
             known = [(one, tuple(sorted({place[i] for i in one.labels if i in place}))) for one in some]
             read = [(*one, image) for one in known if (image := self._read(*one)) is not None]
-            scores = self.predictor.label_scores([image for _, _, image in read])
+            scores = model.label_scores([image for _, _, image in read])
             for (sample, labels, _), row in zip(read, scores, strict=True):
-                yield Answer(sample.name, row, labels, sample.source, sample.group)
+                said = None if self._steps is None else tuple(self._steps.named(row))
+                yield Answer(sample.name, row, labels, sample.source, sample.group, said)
             done += len(some)
             if self.progress is not None:
                 self.progress(done, len(self.dataset), some[-1].name)
@@ -96,7 +106,7 @@ class LabelRun:
         if self.unlabelled:
             count, first = len(self.unlabelled), self.unlabelled[0]
             notes = [f"{count} images without a label that counts were passed over, e.g. {first}", *notes]
-        return measure_answers(
+        metrics = measure_answers(
             answers,
             part=self.part,
             model=model,
@@ -105,3 +115,11 @@ class LabelRun:
             draws=draws,
             seed=seed,
         )
+        return metrics if self._steps is None else with_steps(metrics, self._steps, draws, seed)
+
+
+def labels_for(model: object, dataset: Dataset) -> Dataset:
+    """The data set, its masks read as labels where the model labels images and knows clean ones."""
+    if not isinstance(model, Inspector) or model.task != "classification":
+        return dataset
+    return as_labels(dataset) if any(info.means_clean for info in model.classes) else dataset

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from flawscope.evaluation.connectivity import HIGH, ConnectivityChoice
 from flawscope.evaluation.counts import THRESHOLDS
 from flawscope.evaluation.curves import pooled_curves
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Plot
 
     from flawscope.evaluation.chooser import ThresholdChoice
+    from flawscope.evaluation.gate_threshold import GateCut
     from flawscope.evaluation.risk import RiskChoice
 
 
@@ -98,6 +102,25 @@ def draw_risk(path: Path, choices: Sequence[RiskChoice]) -> None:
             title=f"{choice.class_name}: {choice.options.words}",
         )  # fmt: skip
         one.legend(fontsize=8)
+    save_plot(plot, path)
+
+
+def draw_gate(
+    path: Path, scores: npt.NDArray[np.float64], defective: npt.NDArray[np.bool_], cut: GateCut
+) -> None:
+    """Draw which share of defective images is missed, and of clean ones spared, over the gate's threshold."""
+    plot, (one,) = new_plot(1)
+    for truth, colour, name in ((True, "C3", "defective, missed"), (False, "C0", "clean, spared")):
+        some = np.sort(scores[defective == truth])
+        share = np.arange(1, len(some) + 1) / max(len(some), 1)
+        one.step([0.0, *some, 1.0], [0.0, *share, 1.0], where="post", color=colour, label=name)
+    one.axhline(cut.level, color="C3", lw=1, ls="--", label=f"level {cut.level:g}")
+    one.axvline(cut.threshold, color="k", lw=1, ls=":", label=f"threshold {cut.threshold:.4g}")
+    one.set(
+        xlabel="threshold of the gate", ylabel="share of images below", ylim=(0, 1.02), xlim=(0, 1),
+        title=f"{cut.missed} of {cut.defective} missed, {cut.spared} of {cut.clean} spared",
+    )  # fmt: skip
+    one.legend(fontsize=8)
     save_plot(plot, path)
 
 

@@ -17,6 +17,8 @@ from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.classification_metrics import LabelMetrics
 from flawscope.evaluation.evaluate import At, EvaluateOptions, Metrics, ModelLike, Progress, evaluate
 from flawscope.evaluation.metrics import Failed, csv_text, json_text
+from flawscope.evaluation.segmentation import Figure
+from flawscope.evaluation.two_step import StepMetrics
 from flawscope.images.atomic import make_folder, write_text_atomic
 from flawscope.inspection.default_model import default_bundle_path
 
@@ -67,8 +69,19 @@ class FoldMetrics:
             "figures": _spread([one.figures for one in self.folds]),
             "classes": {n: _spread([one.classes.get(n, {}) for one in self.folds]) for n in first.classes},
             "sources": {n: _spread([one.sources.get(n, {}) for one in self.folds]) for n in first.sources},
+            **self._steps(),
             "failed": [{"image": item.name, "error": item.error} for item in self.failed],
             "notes": list(self.notes),
+        }
+
+    def _steps(self) -> dict[str, Any]:
+        """Of models that label in two steps the figures of each."""
+        kept = [one.steps for one in self.folds if isinstance(one, StepMetrics)]
+        if not kept:
+            return {}
+        names = [name for name in kept[0] if all(name in steps for steps in kept)]
+        return {
+            "steps": {n: {"figures": _spread_dicts([steps[n]["figures"] for steps in kept])} for n in names}
         }
 
     def write(self, out: str | Path) -> Path:
@@ -193,6 +206,12 @@ def _held_out(models: RunModels, dataset: Dataset, split: Split | None) -> list[
             f"{len(models.folds)} and the split {have}.\nGive the run's split.json with --split."
         )
     return [dataset.subset(fold) for fold in split.folds]
+
+
+def _spread_dicts(folds: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | None]]:
+    """As `_spread`, of figures as ``metrics.json`` has them."""
+    known = [{n: Figure(f["value"]) for n, f in one.items() if f["value"] is not None} for one in folds]
+    return _spread(known)
 
 
 def _spread(folds: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | None]]:

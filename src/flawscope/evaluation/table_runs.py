@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flawscope.bundle import Bundle
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split
 from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.connectivity import threshold_name
-from flawscope.evaluation.evaluate import At, EvaluateOptions, Progress, evaluate_cuts
+from flawscope.evaluation.evaluate import At, EvaluateOptions, Progress, evaluate, evaluate_cuts
 from flawscope.evaluation.metrics import Metrics
 from flawscope.evaluation.runs import RunModels, evaluate_run, find_models, split_for
 from flawscope.evaluation.table_text import Labelled
@@ -117,6 +118,16 @@ def _evaluated(
             models, trial.dataset, trial.split, trial.part, trial.at, options=trial.options, progress=progress
         )
         return dict.fromkeys(asked, folds.to_dict())
+    bundle = Bundle.load(models.bundle or models.path)
+    if bundle.manifest.task == "classification":
+        if any(one.cut is not None for one in asked):
+            raise UsageError(f"{path} labels images; another threshold @T is for models that mark pixels.")
+        split, more = split_for(models, trial.dataset, trial.split, trial.part)
+        notes += more
+        measured = evaluate(
+            bundle, trial.dataset, split, trial.part, options=trial.options, progress=progress
+        )
+        return dict.fromkeys(asked, measured.to_dict())
     cuts = list(dict.fromkeys(one.cut for one in asked))
     every = _cut_metrics(models, trial, cuts, progress, notes)
     return {one: every[cuts.index(one.cut)].to_dict() for one in asked}

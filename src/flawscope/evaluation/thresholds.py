@@ -158,7 +158,7 @@ def choose_threshold(
     shows a class.
     """
     if method not in METHODS:
-        raise UsageError(f"There is no method {method!r}.\nExpected one of: {', '.join(METHODS)}.")
+        raise UsageError(f"There is no method {method!r}.\nExpected one of: {', '.join(METHODS)}, gate.")
     if measure not in MEASURES:
         raise UsageError(f"There is no measure {measure!r}.\nExpected one of: {', '.join(MEASURES)}.")
     options = options or EvaluateOptions()

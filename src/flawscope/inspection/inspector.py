@@ -13,12 +13,14 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from flawscope.bundle import Bundle
-from flawscope.errors import BundleError, ImageError, UsageError
+from flawscope.errors import ImageError, UsageError
 from flawscope.images.convert import plan
 from flawscope.images.memory import check_size
 from flawscope.images.sources import ImageSource, open_windowed, read_size
 from flawscope.inspection.bands import ArraySource, Band, RowSource
-from flawscope.inspection.labels import chosen_classes, label_findings, label_probabilities
+from flawscope.inspection.ensemble import BundleLike, check_known, check_labels, check_values, load_all
+from flawscope.inspection.gate import chosen_in_two_steps, joint_scores, load_gates, nothing_found
+from flawscope.inspection.labels import average, chosen_classes, label_findings, label_probabilities
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.postprocess import finish_stack
 from flawscope.inspection.preprocess import check_rgb, network_size_hw
@@ -31,7 +33,6 @@ from flawscope.measurement.findings import find
 from flawscope.measurement.scale import parse_scale
 from flawscope.types import ClassInfo, FloatArray, Inspection, Prediction, RgbImage, Scale, Task
 
-BundleLike = Bundle | str | os.PathLike[str]
 ImageLike = RgbImage | str | os.PathLike[str] | Any
 """H x W x 3 uint8 RGB array, path, or PIL image."""
 
@@ -59,32 +60,45 @@ class Inspector:
         *,
         thresholds: Mapping[str, float] | None = None,
         min_area_px: Mapping[str, int] | None = None,
+        gate_threshold: float | None = None,
         threads: int | None = None,
     ) -> None:
         """Load the bundle (several: an ensemble whose probabilities are averaged) and its runtime.
 
-        ``thresholds`` and ``min_area_px`` replace the bundle's own, by class name. Raises BundleError,
-        UsageError (unknown class, value or runtime) and MissingExtraError.
+        ``thresholds``, ``min_area_px`` and ``gate_threshold`` replace the bundle's own, the first two by
+        class name. An ensemble has a gate where each of its bundles has one. Raises BundleError, UsageError
+        (unknown class, value or runtime) and MissingExtraError.
         """
-        self.bundles = _load_all(bundle)
+        self.bundles = load_all(bundle)
         self.options = options or PredictOptions()
         self.runtime_name = "onnx" if runtime == "auto" else runtime
         self.classes: tuple[ClassInfo, ...] = self.bundles[0].classes
         self.task: Task = self.bundles[0].manifest.task
         names = [item.name for item in self.classes]
-        _check_known(names, thresholds, "threshold")
-        _check_known(names, min_area_px, "minimum area")
+        check_known(names, thresholds, "threshold")
+        check_known(names, min_area_px, "minimum area")
         if self.task == "classification":
-            _check_labels(self.bundles, thresholds, min_area_px)
+            check_labels(self.bundles, thresholds, min_area_px)
         self.thresholds = {name: _mean(bundle.threshold(name) for bundle in self.bundles) for name in names}
         self.thresholds.update(thresholds or {})
         self.min_area_px = {
             name: round(_mean(bundle.min_area_px(name) for bundle in self.bundles)) for name in names
         }
         self.min_area_px.update(min_area_px or {})
-        _check_values(self.thresholds, self.min_area_px)
+        check_values(self.thresholds, self.min_area_px)
         self.presence_px = {name: self.bundles[0].presence_px(name) for name in names}
         self._networks = [self._network(item, runtime, threads) for item in self.bundles]
+        self._gates = load_gates(self.bundles, runtime, threads, gate_threshold)
+
+    @property
+    def gate_threshold(self) -> float | None:
+        """Probability of a defect below which an image is spared; None without a gate."""
+        return None if self._gates is None else self._gates.threshold
+
+    @property
+    def two_step(self) -> bool:
+        """Whether images are labelled in two steps: a gate, then a class of each defective image."""
+        return self.bundle.manifest.two_step
 
     @property
     def bundle(self) -> Bundle:
@@ -114,7 +128,7 @@ class Inspector:
                 "Ask for label_scores, or inspect the image."
             )
         source, _ = open_image(image)
-        return self._predict(source)[0]
+        return self._predict(source, self._gate(source)[1])[0]
 
     def label_scores(self, images: Iterable[RgbImage]) -> FloatArray:
         """Probabilities N x K float32 of images H x W x 3 uint8 RGB, the mean of an ensemble.
@@ -123,12 +137,32 @@ class Inspector:
         """
         if self.task != "classification":
             raise UsageError(f"{self.bundle.source} marks pixels and labels no images.\nAsk it to predict.")
-        given = list(images) if len(self._networks) > 1 else images
-        answers = [
-            label_probabilities(given, one.runtime, one.spec, one.classes, flip_tta=self.options.flip_tta)
+        return self.step_scores(images)[0]
+
+    def step_scores(self, images: Iterable[RgbImage]) -> tuple[FloatArray, FloatArray | None, FloatArray]:
+        """Probabilities of both steps together, N x K as :meth:`label_scores`, and of each step by itself.
+
+        Of the first the probability of a defect, N, or None for one step; of the second those of its classes.
+        """
+        once = len(self._networks) == 1 and not self.two_step
+        given, tta = images if once else list(images), self.options.flip_tta
+        second = [
+            label_probabilities(given, one.runtime, one.spec, one.classes, flip_tta=tta)
             for one in self._networks
         ]
-        return answers[0] if len(answers) == 1 else np.mean(answers, axis=0, dtype=np.float32)
+        if self._gates is None or not self.two_step:
+            return average(second), None, average(second)
+        first = [gate.scores(given, flip_tta=tta) for gate in self._gates.gates]
+        both = [joint_scores(g, c) for g, c in zip(first, second, strict=True)]
+        return average(both), average(first), average(second)
+
+    def named(self, scores: FloatArray) -> list[int]:
+        """Places of the classes that K probabilities of an image stand for, the most probable first."""
+        spec = self.bundle.manifest.input
+        if self.two_step:
+            cut = self.gate_threshold or 0.0
+            return chosen_in_two_steps(scores, spec, self.classes, self.thresholds, cut)
+        return chosen_classes(scores, spec, self.classes, self.thresholds)
 
     def inspect(
         self, image: ImageLike, scale: Scale | float | str | None = None, name: str = ""
@@ -155,7 +189,8 @@ class Inspector:
         begin = time.perf_counter() if started is None else started
         if self.task == "classification":
             return self._labelled(source, name, scale, notes, begin)
-        prediction, scales = self._predict(source)
+        gate_score, spared = self._gate(source)
+        prediction, scales = self._predict(source, spared)
         stack = prediction.stack
         findings = find(
             prediction.mask if stack is None else np.moveaxis(stack, 0, -1),
@@ -175,6 +210,8 @@ class Inspector:
             scale=scale,
             seconds=time.perf_counter() - begin,
             notes=notes,
+            gate_score=gate_score,
+            spared=spared,
         )
 
     def _labelled(
@@ -184,7 +221,8 @@ class Inspector:
         spec = self.bundle.manifest.input
         picture = shrink_source(source, network_size_hw(source.size_hw, spec))
         scores = self.label_scores([picture])[0]
-        chosen = chosen_classes(scores, spec, self.classes, self.thresholds)
+        chosen = self.named(scores)
+        gate_score = 1.0 - float(scores[0]) if self.two_step else None
         return Inspection(
             image=name,
             status="ok",
@@ -196,6 +234,7 @@ class Inspector:
             label=";".join(self.classes[k].name for k in chosen),
             label_score=float(scores[chosen[0]]) if chosen else None,
             scores=tuple(float(score) for score in scores),
+            gate_score=gate_score,
         )
 
     def need_bytes_per_px(self) -> float:
@@ -214,11 +253,21 @@ class Inspector:
         return Network(
             make_runtime(bundle, bundle.stage(_ROLES[self.task]), runtime, threads),
             manifest.input,
-            len(self.classes),
+            len(self.classes) - manifest.two_step,
             search,
         )
 
-    def _predict(self, source: RowSource) -> tuple[Prediction, tuple[float, ...]]:
+    def _gate(self, source: RowSource) -> tuple[float | None, bool]:
+        """Probability of a defect by the gate, and whether that spares the image the other network."""
+        if self._gates is None:
+            return None, False
+        score = self._gates.score(source, flip_tta=self.options.flip_tta)
+        return score, score < self._gates.threshold
+
+    def _predict(self, source: RowSource, spared: bool) -> tuple[Prediction, tuple[float, ...]]:
+        overlapping = any(bundle.manifest.multi_label for bundle in self.bundles)
+        if spared:
+            return nothing_found(source.size_hw, self.class_ids, overlapping), (1.0,)
         names = [item.name for item in self.classes]
         probability, scales = self._collect(source, None)
         stack = np.empty(probability.shape, dtype=np.bool_)
@@ -231,7 +280,6 @@ class Inspector:
             [self.presence_px[name] for name in names],
             self.class_ids,
         )
-        overlapping = any(bundle.manifest.multi_label for bundle in self.bundles)
         return Prediction(mask, probability, self.class_ids, stack if overlapping else None), scales
 
     def _collect(
@@ -297,66 +345,6 @@ def as_scale(scale: Scale | float | str | None) -> Scale | None:
     if scale is None or isinstance(scale, Scale):
         return scale
     return parse_scale(scale if isinstance(scale, str) else f"{float(scale)}mm")
-
-
-def _load_all(bundle: BundleLike | Sequence[BundleLike]) -> tuple[Bundle, ...]:
-    single = isinstance(bundle, Bundle | str | os.PathLike)
-    items: Sequence[BundleLike] = [bundle] if single else list(bundle)  # type: ignore[list-item, arg-type]
-    if not items:
-        raise UsageError("No model was given; expected at least one bundle.")
-    loaded = tuple(item if isinstance(item, Bundle) else Bundle.load(item) for item in items)
-    first = [(item.id, item.name) for item in loaded[0].classes]
-    for other in loaded:
-        if other.manifest.task != loaded[0].manifest.task:
-            raise BundleError(
-                f"{other.source} is a {other.manifest.task} bundle and {loaded[0].source} a "
-                f"{loaded[0].manifest.task} one; an ensemble needs one task."
-            )
-        if [(item.id, item.name) for item in other.classes] != first:
-            raise BundleError(
-                f"The bundles {loaded[0].source} and {other.source} have different classes; "
-                "an ensemble needs the same classes in the same order."
-            )
-    return loaded
-
-
-def _check_known(names: Sequence[str], values: Mapping[str, float] | None, what: str) -> None:
-    unknown = sorted(set(values or {}) - set(names))
-    if unknown:
-        raise UsageError(
-            f"A {what} is given for {', '.join(map(repr, unknown))}.\n"
-            f"The model's classes are: {', '.join(names)}."
-        )
-
-
-def _check_labels(
-    bundles: Sequence[Bundle], thresholds: Mapping[str, float] | None, min_area_px: Mapping[str, int] | None
-) -> None:
-    """Refuse what a classifier cannot heed, instead of passing over it in silence."""
-    heads = {bundle.manifest.input.activation for bundle in bundles}
-    if len(heads) > 1:
-        raise BundleError(
-            "An ensemble of classifiers needs heads of one kind; found softmax and sigmoid.\n"
-            "Leave some of the bundles out."
-        )
-    if thresholds and heads == {"softmax"}:
-        raise UsageError(
-            f"A threshold is given, but {bundles[0].source} has a softmax head: it names the most probable "
-            "class, whatever its probability.\nLeave --threshold out; scores.csv holds the probabilities."
-        )
-    if any((min_area_px or {}).values()):
-        raise UsageError(
-            f"A minimum area is given, but {bundles[0].source} labels whole images.\nLeave --min-area out."
-        )
-
-
-def _check_values(thresholds: Mapping[str, float], min_area_px: Mapping[str, int]) -> None:
-    for name, value in thresholds.items():
-        if not 0.0 <= value <= 1.0:
-            raise UsageError(f"The threshold of {name!r} is {value}; expected 0 to 1.")
-    for name, area in min_area_px.items():
-        if area < 0:
-            raise UsageError(f"The minimum area of {name!r} is {area}; expected 0 px or more.")
 
 
 def _mean(values: Iterator[float] | Iterator[int]) -> float:

@@ -92,6 +92,8 @@ def _to_json(inspection: Inspection) -> dict[str, Any]:
         "label": inspection.label,
         "label_score": inspection.label_score,
         "scores": list(inspection.scores),
+        "gate_score": inspection.gate_score,
+        "spared": inspection.spared,
         "tiles_not_inspected": inspection.tiles_not_inspected,
     }
 

@@ -47,6 +47,11 @@ def label_probabilities(
     return np.concatenate(found) if found else np.zeros((0, classes), dtype=np.float32)
 
 
+def average(answers: Sequence[FloatArray]) -> FloatArray:
+    """The mean of the answers of several models, float32."""
+    return answers[0] if len(answers) == 1 else np.mean(answers, axis=0, dtype=np.float32)
+
+
 def _batch_probabilities(
     batch: FloatArray, runtime: Runtime, spec: InputSpec, classes: int, flip_tta: bool
 ) -> FloatArray:
@@ -58,7 +63,7 @@ def _batch_probabilities(
             f"The network gives {len(answers[0])} answers to {len(batch)} images; expected one each.\n"
             "Its graph was exported for one size of batch only; export it again."
         )
-    return answers[0] if len(answers) == 1 else np.mean(answers, axis=0, dtype=np.float32)
+    return average(answers)
 
 
 def chosen_classes(

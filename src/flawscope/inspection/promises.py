@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from flawscope.bundle import Bundle
+from flawscope.inspection.gate import HALF, gate_stage
 from flawscope.inspection.runtimes import FILE_ROLES
 from flawscope.manifest import Promise
 
@@ -16,6 +17,14 @@ def file_run(bundle: Bundle, runtime: str) -> str | None:
     """Name inside the bundle of the file that a runtime takes for the segmenting stage; None without one."""
     stage = bundle.stage("segment")
     return next((stage.files[role] for role in FILE_ROLES.get(runtime, ()) if role in stage.files), None)
+
+
+def _own_gate(bundle: Bundle) -> float | None:
+    """Threshold of the bundle's gate, under which the promise was made; None without a gate."""
+    stage = gate_stage(bundle.manifest)
+    if stage is None:
+        return None
+    return HALF if stage.threshold is None else stage.threshold.value
 
 
 def reasons_void(inspector: Inspector, class_name: str, promise: Promise) -> tuple[str, ...]:
@@ -30,6 +39,7 @@ def reasons_void(inspector: Inspector, class_name: str, promise: Promise) -> tup
         "file": (promise.file, file),
         "flips": (promise.flip_tta, options.flip_tta),
         "working scale": (promise.scales, options.scales),
+        "gate": (_own_gate(bundle), inspector.gate_threshold),
     }
     found = [f"{what} was {was}, is {now}" for what, (was, now) in was_and_is.items() if was != now]
     if file == promise.file and bundle.manifest.sha256.get(promise.file) != promise.sha256:

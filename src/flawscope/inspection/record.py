@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import flawscope
+from flawscope.inspection.gate import gate_stage
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.promises import promise_records
 from flawscope.types import Inspection, Scale
@@ -69,6 +70,7 @@ class RunRecord:
                 "skipped_files": self.skipped,
                 "resumed": self.resumed,
             },
+            "gate": _gate_facts(self.inspector, done),
             "rates": {
                 "seconds": round(self.seconds, 3),
                 "images_per_second": round(len(done) / busy, 4) if busy else None,
@@ -84,12 +86,30 @@ def settings_of(inspector: Inspector, scale: Scale | None) -> dict[str, Any]:
         "runtime": inspector.runtime_name,
         "thresholds": dict(inspector.thresholds),
         "min_area_px": dict(inspector.min_area_px),
+        **({} if inspector.gate_threshold is None else {"gate_threshold": inspector.gate_threshold}),
         "flip_tta": inspector.options.flip_tta,
         "working_scale": inspector.options.scales
         if isinstance(inspector.options.scales, str)
         else list(inspector.options.scales),
         "fusion": inspector.options.fusion,
         "scale": None if scale is None else asdict(scale),
+    }
+
+
+def _gate_facts(inspector: Inspector, done: Sequence[Inspection]) -> dict[str, Any] | None:
+    """What the gate decided; None where the model has none. Spared images cost their gate's time only."""
+    if inspector.gate_threshold is None:
+        return None
+    stage = gate_stage(inspector.bundle.manifest)
+    chosen = None if stage is None else stage.threshold
+    own = chosen is not None and chosen.value == inspector.gate_threshold
+    return {
+        "threshold": inspector.gate_threshold,
+        "rule": chosen.rule if own and chosen is not None else "given for this run",
+        "data": chosen.data if own and chosen is not None else "",
+        "images": sum(item.gate_score is not None for item in done),
+        "clean": sum((item.gate_score or 0.0) < inspector.gate_threshold for item in done),
+        "spared": sum(item.spared for item in done),
     }
 
 

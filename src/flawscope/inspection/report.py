@@ -109,6 +109,12 @@ def _notes(record: RunRecord) -> list[str]:
         notes.append(
             f"{record.resumed} of the images were inspected in an earlier run with the same settings."
         )
+    spared = sum(item.spared for item in record.inspections)
+    if spared:
+        notes.append(
+            f"The gate took {spared} of {len(record.inspections)} images for clean (probability of a defect "
+            f"below {record.inspector.gate_threshold:g}); the other network did not look at them."
+        )
     if len(record.inspector.bundles) > 1:
         notes.append(f"Probabilities are the mean of {len(record.inspector.bundles)} models.")
     return notes + [f"{note[0].upper()}{note[1:]}." for note in promise_notes(record.inspector)]

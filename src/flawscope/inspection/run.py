@@ -95,6 +95,7 @@ class RunResult:
             "resumed": self.resumed,
             "defective": sum(item.verdict == "defect" for item in done),
             "findings": sum(len(item.findings) for item in done),
+            "spared": sum(item.spared for item in done),
             "seconds": round(self.seconds, 3),
             "files": dict(self.files),
         }

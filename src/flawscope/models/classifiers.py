@@ -20,6 +20,7 @@ from flawscope.errors import ConfigError, MissingExtraError
 from flawscope.models.encoder_decoder import load_encoder_weights
 from flawscope.models.lab_cnn import build_lab_cnn
 from flawscope.models.lenet import build_lenet5
+from flawscope.models.unet_classifier import build_unet_classifier
 
 LEAST_PX = {"alexnet": 63, "vgg": 32}
 """Families that shrink an image to nothing below so many pixels; smaller images get a rim."""
@@ -154,6 +155,7 @@ def _with_weights(network: nn.Module, weights: str) -> nn.Module:
 CLASSIFIERS: dict[str, Callable[..., nn.Module]] = {
     "lenet5": build_lenet5,
     "lab-cnn": build_lab_cnn,
+    "unet-classifier": build_unet_classifier,
     "plain34": build_plain34,
     "timm": build_timm,
     **{name: partial(build_library_classifier, name) for name in LIBRARY},

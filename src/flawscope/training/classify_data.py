@@ -92,10 +92,13 @@ class LabelledImages:
 
 
 def balanced_weights(labels: Tensor, classes: int) -> npt.NDArray[np.float64]:
-    """Weight of each image such that every class is drawn as often as any other; 1 for images without class.
+    """Weight of each image such that every class is drawn as often as any other; 1 for images without one.
 
-    With several labels the mean of their weights.
+    With several labels the mean of their weights. Where there is one class only, the images without it are
+    the other.
     """
+    if classes == 1 and labels.dim() == 2:
+        return balanced_weights(labels[:, 0].long(), 2)
     rows = np.asarray(label_target(labels, classes, "sigmoid")[0][..., 0, 0].numpy(), dtype=np.float64)
     per_class = class_weights(labels, classes)
     held = rows.sum(axis=1)

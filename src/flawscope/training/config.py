@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from flawscope.manifest import InputSpec
 from flawscope.training.augment_config import AugmentConfig
 from flawscope.training.classify_config import LOSSES_OF_LABELS, ClassifyConfig
+from flawscope.training.two_step_config import TwoStepConfig
 from flawscope.types import Task
 
 Options = dict[str, Any]
@@ -327,6 +328,9 @@ class TrainConfig(Section):
     bundle: BundleConfig = Field(default_factory=BundleConfig, description="What the bundle says of itself.")
     classify: ClassifyConfig = Field(
         default_factory=ClassifyConfig, description="Whole images and their labels (classification only)."
+    )
+    two_step: TwoStepConfig = Field(
+        default_factory=TwoStepConfig, description="A gate before the classes (classification only)."
     )
 
     @model_validator(mode="after")

@@ -104,9 +104,23 @@ def train(
         config, split = _resumed(folder)
     else:
         config = _with_calls(config, minutes, seed, init)
+    if config.two_step.steps != "off":
+        # Each step is trained by this very function.
+        from flawscope.training.two_step import train_steps
+
+        return train_steps(
+            config,
+            dataset,
+            folder,
+            split=split,
+            resume=resume,
+            skip_bad=skip_bad,
+            started_s=clock_started_s,
+            reporter=reporter or LogReporter(config.train.log_every),
+        )
     accelerator = make_accelerator(config)
     if not resume and accelerator.is_main_process:
-        _fresh_folder(folder)
+        fresh_folder(folder)
     reporter = reporter or LogReporter(config.train.log_every)
     if not accelerator.is_main_process:
         reporter = Silent()
@@ -138,7 +152,8 @@ def _with_calls(
     return replace_in(config, "train", **changes) if changes else config
 
 
-def _fresh_folder(folder: Path) -> None:
+def fresh_folder(folder: Path) -> None:
+    """Make the folder of a new run. Raises OutputError where there is a run already."""
     if (folder / CONFIG).exists():
         raise OutputError(
             f"{folder} already holds a run.\nChoose another --out, or go on with it by --resume."

@@ -6,8 +6,14 @@ names the tables of its paper in its key ``tables``; ``flawscope recipes NAME`` 
 
 from __future__ import annotations
 
-from flawscope.evaluation.printed import attention, coredeep, fcn, thesis
+from flawscope.evaluation.printed import attention, capstone, coredeep, fcn, thesis
 from flawscope.evaluation.printed.layout import TableLayout
 
-LAYOUTS: dict[str, TableLayout] = {**coredeep.TABLES, **attention.TABLES, **fcn.TABLES, **thesis.TABLES}
+LAYOUTS: dict[str, TableLayout] = {
+    **coredeep.TABLES,
+    **attention.TABLES,
+    **fcn.TABLES,
+    **thesis.TABLES,
+    **capstone.TABLES,
+}
 """Every table by name."""
