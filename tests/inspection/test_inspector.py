@@ -182,6 +182,6 @@ def test_openvino_answers_as_onnx_runtime(tmp_path: Path) -> None:
 
 
 def test_a_bundle_without_a_segmenting_network_is_refused(tmp_path: Path) -> None:
-    stage = StageSpec(role="gate", files={"onnx": "model.onnx"})
+    stage = StageSpec(role="classify", files={"onnx": "model.onnx"})
     with pytest.raises(BundleError, match="no 'segment' network"):
         Inspector(dark_bundle(tmp_path / "b", stages=(stage,)))
