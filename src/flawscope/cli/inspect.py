@@ -42,7 +42,11 @@ def inspect(
     runtime: Annotated[str, typer.Option("--runtime", help="auto, onnx, openvino or torch.")] = "auto",
     format_: Annotated[
         list[str] | None,
-        typer.Option("--format", help="csv, masks, overlays, html (the default four), geojson, coco, json."),
+        typer.Option(
+            "--format",
+            help="csv, masks, overlays, html (the default four), geojson, coco, "
+            "json, submission, submission-joined (run lengths in the two forms of Severstal).",
+        ),
     ] = None,
     explain: Annotated[
         bool,

@@ -23,8 +23,13 @@ def train(
         Path | None, typer.Option("--split", help="split.json; default: the data set's own.")
     ] = None,
     folds: Annotated[
-        int, typer.Option("--folds", min=0, help="Train this many folds instead; writes fold-0, fold-1, ...")
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--folds",
+            min=0,
+            help="Train so many folds: fold-0, fold-1, ...; 0 = one run; default: the recipe's.",
+        ),
+    ] = None,
     sets: Annotated[
         list[str] | None, typer.Option("--set", help="Change a key: a.b=value (TOML). May be repeated.")
     ] = None,
@@ -82,6 +87,10 @@ def train(
         "started_s": process_started_s(),
         "reporter": reporter,
     }
+    if folds is None:
+        # A run that was begun as one goes on as one.
+        one = resume and (out / "config.toml").is_file() and not (out / "fold-0").is_dir()
+        folds = 0 if one or dataset is None else config.folds.count
     if folds:
         for run in train_folds(config, dataset, out, folds, **options):
             _tell(run, as_json)

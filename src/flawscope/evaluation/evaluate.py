@@ -23,6 +23,7 @@ from flawscope.evaluation.evaluate_labels import LabelRun, labels_for
 from flawscope.evaluation.gallery import Worst
 from flawscope.evaluation.metrics import Failed, Metrics
 from flawscope.evaluation.segmentation import Figure, ImageRow, image_f1_tol2, summarise
+from flawscope.evaluation.soft import count_soft
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.postprocess import to_mask
@@ -310,6 +311,7 @@ def count_sample(one: Compared, match: ClassMatch) -> ImageRow:
         source=one.sample.source,
         group=one.sample.group,
         seconds=one.seconds,
+        soft=count_soft(one.prediction.probability, one.truth, match.planes),
     )
 
 

@@ -16,6 +16,7 @@ from flawscope.data.split_file import Split, load_split
 from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.classification_metrics import LabelMetrics
 from flawscope.evaluation.evaluate import At, EvaluateOptions, Metrics, ModelLike, Progress, evaluate
+from flawscope.evaluation.fold_files import is_carried, protocol_in_words, protocol_of
 from flawscope.evaluation.metrics import Failed, csv_text, json_text
 from flawscope.evaluation.segmentation import Figure
 from flawscope.evaluation.two_step import StepMetrics
@@ -42,6 +43,8 @@ class RunModels:
     """Bundles of the folds, in order."""
     split: Split | None = None
     """The run's split."""
+    carried: bool = False
+    """One set of weights went through the folds: the last one's bundle is the run's model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +131,10 @@ def find_models(path: str | Path) -> RunModels:
         )
     split_file = root / "split.json"
     split = load_split(split_file) if split_file.is_file() else None
-    return RunModels(root, bundle, tuple(fold for _, fold in folds), split)
+    carried = is_carried(root) and bool(folds)
+    if carried and bundle is None:
+        bundle = folds[-1][1]
+    return RunModels(root, bundle, tuple(fold for _, fold in folds), split, carried)
 
 
 def evaluate_run(
@@ -149,7 +155,8 @@ def evaluate_run(
     it fits the data set. Raises as :func:`flawscope.evaluation.evaluate.evaluate`.
     """
     chosen, notes = split_for(models, dataset, split, part)
-    if part == FOLDS or (models.folds and not ensemble):
+    notes += protocol_in_words(protocol_of(models.path)) if models.folds else []
+    if part == FOLDS or (models.folds and not ensemble and not models.carried):
         parts = _held_out(models, dataset, chosen) if part == FOLDS else [dataset] * len(models.folds)
         results = []
         for bundle, some in zip(models.folds, parts, strict=True):

@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from flawscope.evaluation.bootstrap import group_sums, resampled_limits
 from flawscope.evaluation.counts import ClassCounts
+from flawscope.evaluation.soft import SoftCounts, presence_figures, soft_figures
 
 T = TypeVar("T")
 Values = npt.NDArray[np.float64]
@@ -48,6 +49,7 @@ class ImageRow:
     source: str = ""
     group: str = ""
     seconds: float = 0.0
+    soft: SoftCounts | None = None
 
     @property
     def group_key(self) -> str:
@@ -111,6 +113,10 @@ def summarise(
         aps.append(ap)
     figures = _part(named, "any/")
     figures["image_ap"] = Figure(float(_mean_defined(np.array(aps))))
+    extra = presence_figures([row.classes for row in rows])
+    soft = [row.soft for row in rows if row.soft is not None]
+    extra |= soft_figures(soft) if len(soft) == len(rows) else {}
+    figures |= {name: Figure(value) for name, value in extra.items()}
     return Summary(figures, classes)
 
 

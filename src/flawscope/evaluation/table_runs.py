@@ -14,6 +14,7 @@ from flawscope.data.split_file import Split
 from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.connectivity import threshold_name
 from flawscope.evaluation.evaluate import At, EvaluateOptions, Progress, evaluate, evaluate_cuts
+from flawscope.evaluation.fold_files import is_run, protocol_in_words, protocol_of, training_of
 from flawscope.evaluation.metrics import Metrics
 from flawscope.evaluation.runs import RunModels, evaluate_run, find_models, split_for
 from flawscope.evaluation.table_text import Labelled
@@ -90,6 +91,11 @@ def _is_evaluation(path: Path) -> bool:
 
 def _read(path: Path, asked: Sequence[Wanted], notes: list[str]) -> dict[Wanted, dict[str, Any]]:
     file = path / "metrics.json" if path.is_dir() else path
+    told = {"training": training_of(path)} if path.is_dir() and is_run(path) else {}
+    notes += [f"{path.name}: {line}" for line in protocol_in_words(protocol_of(path))]
+    if told and not file.is_file() and not any(one.cut is not None for one in asked):
+        # A run of folds tells of its training; what an evaluation counts stays blank.
+        return {one: {"figures": {}, "part": "test", **told} for one in asked}
     if any(one.cut is not None for one in asked):
         raise UsageError(f"{path}@{asked[0].cut or asked[-1].cut}: another threshold needs --data DATASET.")
     try:
@@ -104,20 +110,22 @@ def _read(path: Path, asked: Sequence[Wanted], notes: list[str]) -> dict[Wanted,
         raise DataError(f"{file} holds no figures.")
     if content.get("part") != "test":
         notes.append(f"{path.name} was counted on part '{content.get('part')}'")
-    return dict.fromkeys(asked, content)
+    return dict.fromkeys(asked, content | told)
 
 
 def _evaluated(
     path: Path, asked: Sequence[Wanted], trial: Trial, progress: Progress | None, notes: list[str]
 ) -> dict[Wanted, dict[str, Any]]:
     models = find_models(path)
+    told = {"training": training_of(path)}
     if models.folds and any(one.cut is not None for one in asked):
         raise UsageError(f"{path} is a run of folds, which have thresholds of their own.\nLeave out @T.")
     if models.folds:
+        notes += [f"{path.name}: {line}" for line in protocol_in_words(protocol_of(path))]
         folds = evaluate_run(
             models, trial.dataset, trial.split, trial.part, trial.at, options=trial.options, progress=progress
         )
-        return dict.fromkeys(asked, folds.to_dict())
+        return dict.fromkeys(asked, folds.to_dict() | told)
     bundle = Bundle.load(models.bundle or models.path)
     if bundle.manifest.task == "classification":
         if any(one.cut is not None for one in asked):
@@ -127,10 +135,10 @@ def _evaluated(
         measured = evaluate(
             bundle, trial.dataset, split, trial.part, options=trial.options, progress=progress
         )
-        return dict.fromkeys(asked, measured.to_dict())
+        return dict.fromkeys(asked, measured.to_dict() | told)
     cuts = list(dict.fromkeys(one.cut for one in asked))
     every = _cut_metrics(models, trial, cuts, progress, notes)
-    return {one: every[cuts.index(one.cut)].to_dict() for one in asked}
+    return {one: every[cuts.index(one.cut)].to_dict() | told for one in asked}
 
 
 def _cut_metrics(

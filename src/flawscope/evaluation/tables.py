@@ -55,7 +55,7 @@ def cell_of(metrics: Mapping[str, Any], column: Column) -> Cell:
     kind, *path, name = column.figure.split("/")
     figures: Any = metrics.get(kind, {})
     for key in path:
-        figures = figures.get(_only_class(metrics) if key == "*" else key, {})
+        figures = figures.get(_class_of(metrics, key), {})
     return _cell(figures.get(name), column)
 
 
@@ -76,11 +76,25 @@ def _cell(figure: Mapping[str, float | None] | None, column: Column) -> Cell:
     return Cell(scaled["value"], column.decimals, scaled["low"], scaled["high"], scaled["sd"])
 
 
+def _class_of(metrics: Mapping[str, Any], key: str) -> str:
+    """The class that a layout means; its own name where the data has fewer."""
+    if key == "*":
+        return _only_class(metrics)
+    names = _foreground(metrics)
+    if key.startswith("#") and int(key[1:]) <= len(names):
+        return names[int(key[1:]) - 1]
+    return key
+
+
+def _foreground(metrics: Mapping[str, Any]) -> list[str]:
+    return [str(name) for name in metrics.get("classes", {}) if name != "background"]
+
+
 def _only_class(metrics: Mapping[str, Any]) -> str:
-    names = [name for name in metrics.get("classes", {}) if name != "background"]
+    names = _foreground(metrics)
     if len(names) != 1:
         raise UsageError(
             f"The table is of one class; the figures have {len(names)}: {', '.join(names)}.\n"
             "Evaluate with --map TRUTH=MODEL so that one class is left."
         )
-    return str(names[0])
+    return names[0]

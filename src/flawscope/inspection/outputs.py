@@ -16,6 +16,7 @@ from flawscope.inspection.preprocess import scaled_size_hw
 from flawscope.inspection.record import RunRecord
 from flawscope.inspection.report import write_html
 from flawscope.inspection.resample import shrink_source
+from flawscope.inspection.submission import SUBMISSIONS, marks_path, write_marks, write_submission
 from flawscope.reporting.coco import write_coco
 from flawscope.reporting.geojson import write_geojson
 from flawscope.reporting.json_records import write_json
@@ -41,7 +42,9 @@ _RUN_FILES: dict[str, tuple[str, Callable[[Path, RunRecord], None]]] = {
 }
 """Format -> file and its writer, for formats with one file a run."""
 
-FORMATS = (*DEFAULT_FORMATS, *_RUN_FILES)
+FORMATS = (*DEFAULT_FORMATS, *_RUN_FILES, *SUBMISSIONS)
+OF_MASKS = ("masks", *SUBMISSIONS)
+"""Formats that a classifier has nothing for."""
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -64,6 +67,8 @@ def expected_files(
         files.append(out / "overlays" / f"{stem_path}.jpg")
     if "html" in formats:
         files.append(picture)
+    if SUBMISSIONS.keys() & set(formats):
+        files.append(marks_path(picture))
     return files
 
 
@@ -82,6 +87,8 @@ def write_image(
     """
     if "masks" in formats and inspection.prediction is not None:
         write_masks(out / "masks", stem_path, inspection.prediction)
+    if SUBMISSIONS.keys() & set(formats) and inspection.prediction is not None:
+        write_marks(marks_path(picture), inspection.prediction)
     drawn: RgbImage | None = None
     if "overlays" in formats:
         drawn = _drawn(source, inspection, classes, MAX_SIDE_PX)
@@ -123,6 +130,14 @@ def write_run(
     for name, (file, write) in _RUN_FILES.items():
         if name in record.formats:
             write(out / file, record)
+            files[name] = file
+    images = [
+        (item.image, marks_path(picture)) for item, picture in zip(record.inspections, pictures, strict=True)
+    ]
+    for name, file in SUBMISSIONS.items():
+        if name in record.formats:
+            ids = [info.id for info in record.inspector.classes]
+            write_submission(out / file, images, ids, joined=name == "submission-joined")
             files[name] = file
     if "html" in record.formats:
         write_html(out / "report.html", stems, pictures, record, list(files.values()))

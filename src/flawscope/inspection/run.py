@@ -17,6 +17,7 @@ from flawscope.inspection.inspector import Inspector, open_image
 from flawscope.inspection.journal import Journal
 from flawscope.inspection.outputs import (
     DEFAULT_FORMATS,
+    OF_MASKS,
     check_formats,
     expected_files,
     write_image,
@@ -114,7 +115,9 @@ def inspect_folder(
     _check_shard(settings.shard)
     if inspector.task == "classification":
         # A label has no pixels: there is nothing to write into masks.
-        settings = replace(settings, formats=tuple(name for name in settings.formats if name != "masks"))
+        kept = tuple(name for name in settings.formats if name not in OF_MASKS)
+        check_formats(kept)
+        settings = replace(settings, formats=kept)
     out = _ready(settings)
     listed, skipped = list_images(settings.inputs, exclude=[out])
     if not listed:

@@ -42,8 +42,30 @@ def plot_curves(path: str | Path, history: Sequence[Mapping[str, Any]]) -> None:
         shown = [name for name in names if name.startswith("val_")]
         for number, name in enumerate(shown):
             _line(right, _series(history, name), name.removeprefix("val_"), number)
+        _line(right, _series(history, "train_dice"), "dice of training", len(shown))
         right.set_ylim(0.0, 1.0)
         _dress(right, "step", "validation figure")
+
+
+def plot_fold_curves(path: str | Path, histories: Sequence[Sequence[Mapping[str, Any]]]) -> None:
+    """Draw loss and, where it is there, Dice of training and validation, fold after fold, as PNG.
+
+    histories: rows of ``history.csv`` a fold. The axis counts epochs through all folds. Raises OutputError.
+    """
+    rows: list[dict[str, Any]] = []
+    borders: list[int] = []
+    for history in histories:
+        rows += [{**row, "step": len(rows) + number + 1} for number, row in enumerate(history)]
+        borders.append(len(rows))
+    figures = ["loss"] + (["dice"] if any("val_dice" in row for row in rows) else [])
+    with _page(path, (5.0 * len(figures), 4.0)) as figure:
+        axes = figure.subplots(1, len(figures), squeeze=False)[0]
+        for one, name in zip(axes, figures, strict=True):
+            for number, part in enumerate(("train", "val")):
+                _line(one, _series(rows, f"{part}_{name}"), f"{part} {name}", number)
+            for border in borders[:-1]:
+                one.axvline(border + 0.5, color="#999999", linewidth=1.0, linestyle=":")
+            _dress(one, "epoch, through all folds", name)
 
 
 @contextmanager

@@ -38,6 +38,8 @@ class Progress:
     """Optimiser steps taken."""
     loss_sum: float = 0.0
     loss_count: int = 0
+    dice_sum: float = 0.0
+    dice_count: int = 0
     best_value: float | None = None
     best_epoch: int = -1
     validations_without_gain: int = 0

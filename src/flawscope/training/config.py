@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flawscope.manifest import InputSpec
 from flawscope.training.augment_config import AugmentConfig
-from flawscope.training.classify_config import LOSSES_OF_LABELS, ClassifyConfig
+from flawscope.training.classify_config import ClassifyConfig
+from flawscope.training.config_checks import check_task
+from flawscope.training.protocol_config import EncoderConfig, FoldsConfig
 from flawscope.training.two_step_config import TwoStepConfig
 from flawscope.types import Task
 
@@ -132,6 +134,14 @@ class DataConfig(Section):
     )
     balance: BalanceConfig = Field(default_factory=BalanceConfig, description="Rare and common classes.")
     synth: SynthConfig = Field(default_factory=SynthConfig, description="Procedural images.")
+    protocol: str = Field(
+        default="",
+        description="Split protocol (`flawscope split --protocol NAME`) where neither --split nor the set "
+        "gives a split; empty = none.",
+    )
+    protocol_options: Options = Field(
+        default_factory=dict, description="Options of that protocol, e.g. per_class, clean."
+    )
 
     @model_validator(mode="after")
     def _one_balance(self) -> DataConfig:
@@ -230,10 +240,10 @@ class TrainLoopConfig(Section):
     early_stopping: EarlyStoppingConfig = Field(
         default_factory=EarlyStoppingConfig, description="When to give up."
     )
-    monitor: Literal["f1_tol2", "f1", "loss", "accuracy"] = Field(
+    monitor: Literal["f1_tol2", "f1", "loss", "accuracy", "dice"] = Field(
         default="f1_tol2",
         description="Validation figure that names the best checkpoint and early stopping; f1_tol2 goes with "
-        "masks, accuracy with labels.",
+        "masks, accuracy with labels, dice with validation.figures = 'dice'.",
     )
     keep: Literal["best", "last"] = Field(default="best", description="Which weights the bundle holds.")
     log_every: int = Field(
@@ -260,6 +270,11 @@ class ValidationConfig(Section):
         ge=0,
         description="Images looked at while training; 0 = all. The choice of threshold uses all.",
     )
+    figures: Literal["f1", "dice"] = Field(
+        default="f1",
+        description="f1: F1, IoU and loss on the photographs' own grid; dice: loss and soft Dice a batch of "
+        "train.batch on the network's, as Keras tells them, for training too (whole images of one size).",
+    )
     batch: int = Field(default=4, ge=1, le=256, description="Tiles a batch.")
     tta: bool = Field(default=False, description="Average over flips when the threshold is chosen.")
     threshold_rule: Literal["f1", "f1_tol2", "mean", "half"] = Field(
@@ -271,7 +286,17 @@ class ValidationConfig(Section):
         default=(0, 10, 25, 50, 100, 200),
         description="Minimum areas in px to choose from; the smallest of equally good ones.",
     )
-    presence_px: int = Field(default=1, ge=1, description="Pixels of a class that make an image positive.")
+    presence_px: int | Literal["tuned"] = Field(
+        default=1,
+        description="Pixels of a class that make an image positive; with fewer it is not told at all. tuned: "
+        "the number that tells most validation images right.",
+    )
+    presence_of_px: int = Field(
+        default=0,
+        ge=0,
+        description="Pixels of the image that presence_px was meant for: photographs of another size get it "
+        "in proportion; 0 = as it is.",
+    )
 
 
 class BundleConfig(Section):
@@ -282,6 +307,10 @@ class BundleConfig(Section):
         default="unspecified: follows from the training data", description="Licence of the trained weights."
     )
     origin: str = Field(default="", description="Where the weights come from; empty = how they were trained.")
+    overlaps: bool = Field(
+        default=False,
+        description="Classes may overlap in the answers although they never do in the data (sigmoid heads).",
+    )
     working_scales: tuple[float, ...] = Field(
         default=(1.0,), min_length=1, description="Image scales that inspection may try; 1 = as trained."
     )
@@ -307,6 +336,7 @@ class TrainConfig(Section):
         "training takes those of the data set. 0 = one.",
     )
     model: ModelConfig = Field(default_factory=ModelConfig, description="Which network.")
+    encoder: EncoderConfig = Field(default_factory=EncoderConfig, description="Its encoder, held still.")
     input: InputSpec = Field(
         default_factory=InputSpec,
         description="How an image enters it, and its activation; copied into the bundle's manifest. "
@@ -326,6 +356,7 @@ class TrainConfig(Section):
         default_factory=ValidationConfig, description="Validation and thresholds."
     )
     bundle: BundleConfig = Field(default_factory=BundleConfig, description="What the bundle says of itself.")
+    folds: FoldsConfig = Field(default_factory=FoldsConfig, description="Runs of folds.")
     classify: ClassifyConfig = Field(
         default_factory=ClassifyConfig, description="Whole images and their labels (classification only)."
     )
@@ -335,38 +366,7 @@ class TrainConfig(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:
-        _check_task(self)
+        check_task(self)
         if self.train.steps is None and self.train.epochs is None and self.train.minutes is None:
             raise ValueError("train needs one of epochs, steps or minutes")
         return self
-
-
-def _check_task(config: TrainConfig) -> None:
-    """Refuse what does not go with the task: losses, monitored figures, sizes of input."""
-    monitor = config.train.monitor
-    if config.task == "segmentation":
-        if monitor == "accuracy":
-            raise ValueError("train.monitor = 'accuracy' goes with labels; masks have f1_tol2, f1 or loss")
-        return
-    if monitor == "f1_tol2":
-        raise ValueError("train.monitor = 'f1_tol2' goes with masks; labels have accuracy, f1 or loss")
-    if config.input.mode != "resize" or config.input.size_hw is None:
-        raise ValueError("a classifier sees images of one size: set input.mode = 'resize' and input.size_hw")
-    for term in config.loss:
-        if term.name not in LOSSES_OF_LABELS:
-            raise ValueError(
-                f"loss '{term.name}' measures overlaps of areas and an image's label has none; "
-                f"expected {', '.join(LOSSES_OF_LABELS)}"
-            )
-        wrong = {"softmax": "bce", "sigmoid": "cross_entropy"}[config.input.activation]
-        if term.name == wrong:
-            raise ValueError(_WRONG_PAIR[wrong])
-
-
-_WRONG_PAIR = {
-    "bce": "loss 'bce' asks of each class by itself whether it is there, but a softmax head makes the "
-    "classes share one probability; expected cross_entropy or focal, or input.activation = 'sigmoid'",
-    "cross_entropy": "loss 'cross_entropy' needs probabilities that sum to 1, but those of a sigmoid head "
-    "are apart from one another; expected bce or focal, or input.activation = 'softmax'",
-}
-"""Why a head and a loss do not go together."""

@@ -23,6 +23,7 @@ from flawscope.evaluation.evaluate import EvaluateOptions, evaluate
 from flawscope.evaluation.metrics import json_text
 from flawscope.images.atomic import write_text_atomic
 from flawscope.inspection.options import PredictOptions
+from flawscope.inspection.postprocess import to_mask
 from flawscope.inspection.runtimes import TorchRuntime
 from flawscope.inspection.tiles import predict_probability
 from flawscope.manifest import Chosen
@@ -32,6 +33,7 @@ from flawscope.training.checkpoint import Progress, load_weights
 from flawscope.training.config import TrainConfig
 from flawscope.training.loop import BEST, LAST
 from flawscope.training.prepare import Prepared
+from flawscope.training.presence import fixed_presence, tuned_presence
 from flawscope.training.progress import Reporter
 from flawscope.training.session import build_network, network_options
 from flawscope.training.validate import class_planes
@@ -42,6 +44,9 @@ _LIMIT_S = 20.0
 """Of a run with a budget, each of the two passes over the validation images may take so long."""
 _PARITY_IMAGES = 8
 _WIDTH_IMAGES = 60
+_HURRIED_IMAGES = 40
+"""Validation images that the figures of a run with a budget come from where no threshold is chosen."""
+_HALF = 0.5
 
 
 def finish(
@@ -63,7 +68,8 @@ def finish(
         reporter.say(
             f"note: threshold and figures come from {count} of {len(prepared.val)} validation images"
         )
-    bundle = _write(folder, network, config, prepared, facts, choices)
+    presence = presence_of(network, config, prepared, choices)
+    bundle = _write(folder, network, config, prepared, facts, choices, presence)
     metrics = figures_of(bundle, folder, config, prepared, _spread(prepared.val, count))
     write_text_atomic(folder / METRICS, json_text(metrics))
     plot_curves(folder / CURVES, progress.history)
@@ -97,7 +103,7 @@ def choose_on(
     """
     options, classes = config.validation, prepared.classes
     if options.threshold_rule == "half":
-        return {}, len(prepared.val)
+        return {}, len(prepared.val) if math.isinf(limit_s) else min(len(prepared.val), _HURRIED_IMAGES)
     runtime, predict = TorchRuntime(network), PredictOptions(flip_tta=options.tta, batch=options.batch)
     match = match_classes(classes, classes)
     began_s = time.monotonic()
@@ -110,6 +116,32 @@ def choose_on(
             if time.monotonic() - began_s > limit_s:
                 break
         return {choice.class_name: choice for choice in chooser.choose()}, chooser.images
+
+
+def presence_of(
+    network: nn.Module, config: TrainConfig, prepared: Prepared, choices: Mapping[str, ThresholdChoice]
+) -> dict[str, Chosen]:
+    """Return the pixels that make an image positive, a class, on the photographs' grid."""
+    options, classes = config.validation, prepared.classes
+    looked = _spread(prepared.val, len(prepared.val))
+    if options.presence_px != "tuned":
+        few = looked[:_PARITY_IMAGES] if options.presence_of_px else []
+        sizes = [(image.shape[0], image.shape[1]) for image in (sample.image() for sample in few)]
+        return fixed_presence(options, classes, sizes)
+    runtime, predict = TorchRuntime(network), PredictOptions(flip_tta=options.tta, batch=options.batch)
+    marked: dict[str, list[int]] = {info.name: [] for info in classes}
+    true: dict[str, list[bool]] = {info.name: [] for info in classes}
+    cuts = [choices[i.name].threshold if i.name in choices else _HALF for i in classes]
+    areas = [choices[i.name].min_area_px if i.name in choices else 0 for i in classes]
+    for sample in looked:
+        mask = sample.mask
+        assert mask is not None  # the integrity check saw it
+        planes = predict_probability(sample.image(), runtime, config.input, classes, predict)
+        _, stack = to_mask(planes, cuts, areas)
+        for info, found, truth in zip(classes, stack, class_planes(mask, classes), strict=True):
+            marked[info.name].append(int(found.sum()))
+            true[info.name].append(bool(truth.any()))
+    return tuned_presence(marked, true, f"{len(looked)} validation images of this run")
 
 
 def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:
@@ -125,12 +157,14 @@ def _write(
     prepared: Prepared,
     facts: dict[str, Any],
     choices: Mapping[str, ThresholdChoice],
+    presence: Mapping[str, Chosen],
 ) -> Bundle:
     measure = config.validation.threshold_rule
     rule, where = f"largest {measure}", f"{len(prepared.val)} validation images of this run"
     thresholds = {n: Chosen(value=c.threshold, rule=rule, data=where) for n, c in choices.items()}
     if measure == "half":
-        fixed = Chosen(value=0.5, rule="half: the argmax of two classes", data="none")
+        words = "of two classes" if len(prepared.classes) == 1 else "of each class and its absence"
+        fixed = Chosen(value=_HALF, rule=f"half: the argmax {words}", data="none")
         thresholds = {info.name: fixed for info in prepared.classes}
     options = network_options(config, prepared.classes)
     for only_at_start in ("prior", "encoder_weights"):
@@ -145,13 +179,13 @@ def _write(
         parity_images=_parity_images(config, prepared),
         thresholds=thresholds,
         min_area_px={n: Chosen(value=c.min_area_px, rule=rule, data=where) for n, c in choices.items()},
-        presence_px={info.name: config.validation.presence_px for info in prepared.classes},
+        presence_px=presence,
         metrics={"validation": {measure: {n: round(c.score, 4) for n, c in choices.items()}}},
         fingerprint=facts,
         licence=config.bundle.licence,
         origin=config.bundle.origin or f"Trained by `flawscope train {config.recipe}`.",
         name=config.bundle.name or config.recipe,
-        multi_label=prepared.multi_label,
+        multi_label=prepared.multi_label or config.bundle.overlaps,
         working_scales=config.bundle.working_scales,
         width_range_px=width_range_px(prepared),
     )

@@ -28,14 +28,16 @@ from flawscope.training.budget import Clock, Pace
 from flawscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_weights
 from flawscope.training.config import TrainConfig
 from flawscope.training.crops import Step, deal_for
+from flawscope.training.grid_validate import GridValidator
 from flawscope.training.label_validate import LabelValidator
 from flawscope.training.loader import Items, loader_of_steps
 from flawscope.training.progress import Reporter, clock
 from flawscope.training.session import Session, broadcast_int, to_device
+from flawscope.training.soft_dice import soft_dice
 from flawscope.training.validate import Validator, to_target
 from flawscope.types import ClassInfo
 
-AnyValidator = Validator | LabelValidator
+AnyValidator = Validator | LabelValidator | GridValidator
 
 LAST, BEST = "checkpoints/last.safetensors", "checkpoints/best.safetensors"
 _CHECK_EVERY = 20
@@ -120,7 +122,7 @@ def _run_epoch(job: Job, progress: Progress, interrupted: threading.Event) -> No
         torch.manual_seed(int(seeds.generate_state(1, np.uint64)[0]))
     batches = iter(loader_of_steps(job.crops, steps, job.workers, job.session.device))
     pending: list[Tensor] = []
-    job.session.wrapped.train()
+    job.session.train_mode(progress.epoch)
     for step in steps:
         rate = job.session.set_rate(progress.step)
         pending.append(take_step(job.session, step, batches, job.config, job.classes))
@@ -155,8 +157,11 @@ def take_step(
         target, valid = to_target(mask.to(session.device), classes, config.input.activation)
         last = number == len(step.shares) - 1
         with contextlib.nullcontext() if last else accelerator.no_sync(session.wrapped):
-            loss = session.loss(session.wrapped(image), target, valid) * share
+            logits = session.wrapped(image)
+            loss = session.loss(logits, target, valid) * share
             accelerator.backward(loss)
+        if session.watches_dice:
+            session.dices.append(soft_dice(logits, target, valid, config.input.activation))
         total += loss.detach()
     if train.grad_clip:
         accelerator.clip_grad_norm_(session.network.parameters(), train.grad_clip)
@@ -184,6 +189,12 @@ def _take_losses(job: Job, progress: Progress, pending: list[Tensor]) -> None:
             )
         progress.loss_sum += value
         progress.loss_count += 1
+    if job.session.dices:
+        dices = torch.stack(job.session.dices)
+        mean = job.session.accelerator.reduce(dices, "mean")
+        progress.dice_sum += float(mean.sum())
+        progress.dice_count += len(dices)
+        job.session.dices.clear()
 
 
 def _last_good(job: Job) -> str:
@@ -202,6 +213,8 @@ def _close_epoch(job: Job, progress: Progress, seconds: float) -> None:
         "lr": job.session.optimiser.param_groups[0]["lr"],
         "train_loss": progress.loss_sum / max(progress.loss_count, 1),
     }
+    if progress.dice_count:
+        row["train_dice"] = progress.dice_sum / progress.dice_count
     if job.validator is not None and (due or at_end):
         row |= _validate(job)
         _judge(job, progress, row)
@@ -211,6 +224,7 @@ def _close_epoch(job: Job, progress: Progress, seconds: float) -> None:
     job.reporter.epoch(row)
     full = progress.batches_done >= steps_per_epoch(job)
     progress.loss_sum, progress.loss_count = 0.0, 0
+    progress.dice_sum, progress.dice_count = 0.0, 0
     if full:
         progress.epoch, progress.batches_done = progress.epoch + 1, 0
     progress.finished = progress.step >= job.total_steps

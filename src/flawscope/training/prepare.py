@@ -12,6 +12,7 @@ import numpy as np
 from flawscope.data.dataset import Dataset
 from flawscope.data.integrity import IntegrityReport, check
 from flawscope.data.leaks import leaks
+from flawscope.data.protocols import split_by_protocol
 from flawscope.data.split import carve_validation
 from flawscope.data.split_file import Split
 from flawscope.data.synthetic.kinds import kind_named
@@ -112,7 +113,8 @@ def prepare(
             f"{dataset.root} holds labelled images, no masks; this recipe learns masks.\n"
             "Give a data set with masks, or take a recipe with task = 'classification', e.g. classify-quick."
         )
-    checked = check_dataset(dataset, train_part(dataset, split), skip_bad, reporter)
+    chosen = train_part(dataset, protocol_split(config, dataset, split, reporter))
+    checked = check_dataset(dataset, chosen, skip_bad, reporter)
     parts = with_val(checked, config, reporter)
     train, val = (checked.dataset.subset(parts.part(part)).samples for part in ("train", "val"))
     _check_synth_classes(config, dataset.classes)
@@ -153,6 +155,19 @@ def _prepare_synthetic(config: TrainConfig, reporter: Reporter, processes: int) 
     reporter.say(f"drawing {synth.validation_images} synthetic images for validation")
     val = SynthPool(synth, config.train.seed).validation_samples(processes)
     return Prepared(kind_named(synth.kind).classes, (), tuple(val), Split(parts={}))
+
+
+def protocol_split(
+    config: TrainConfig, dataset: Dataset, split: Split | None, reporter: Reporter
+) -> Split | None:
+    """Return the split that was given, else the set's own, else that of ``data.protocol``; without folds."""
+    data = config.data
+    if split is not None or dataset.default_split is not None or not data.protocol:
+        return split or dataset.default_split
+    made = split_by_protocol(dataset, data.protocol, **{"seed": config.train.seed, **data.protocol_options})
+    parts = ", ".join(f"{len(names)} {part}" for part, names in made.parts.items())
+    reporter.say(f"split by the protocol {data.protocol}: {parts}")
+    return made.model_copy(update={"folds": ()})
 
 
 def train_part(dataset: Dataset, split: Split | None) -> Split:

@@ -29,6 +29,8 @@ from flawscope.training.config import TrainConfig
 from flawscope.training.config_load import dump_config, load_config, replace_in
 from flawscope.training.crops import CropDataset, CropPlan, deal_for
 from flawscope.training.finish import finish
+from flawscope.training.freezing import without_idle_freeze
+from flawscope.training.grid_validate import GridValidator
 from flawscope.training.init_from import load_initial
 from flawscope.training.loader import Items
 from flawscope.training.loop import LAST, AnyValidator, Job, fit
@@ -248,6 +250,7 @@ class _Runner:
         network = build_network(config, prepared.classes)
         if config.train.init and not self._saved:
             load_initial(network, config.train.init, config, prepared.classes)
+        config = without_idle_freeze(config, self.reporter)
         config = self._fix_length(config, network, parts)
         self._write_head(config, prepared)
         session = start_session(config, network, self.accelerator, config.train.steps or 1)
@@ -320,11 +323,15 @@ class _Runner:
         return Run(self.folder, config, progress, bundle, metrics)
 
 
-def _validator(config: TrainConfig, prepared: Prepared) -> Validator:
+def _validator(config: TrainConfig, prepared: Prepared) -> Validator | GridValidator:
     options, most = config.validation, config.validation.max_images
     stride = max(1, len(prepared.val) // most) if most else 1
     samples = prepared.val[::stride][: most or None]
     loss = build_loss(config.loss, config.input.activation, config.train.side_weight)
+    if options.figures == "dice":
+        return GridValidator(
+            samples, config.input, prepared.classes, loss, config.train.batch, config.data.cache_mb * 2**18
+        )
     return Validator(
         samples, config.input, prepared.classes, loss, PredictOptions(batch=options.batch),
         config.data.cache_mb * 2**18,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,9 +19,11 @@ from flawscope.models.classifiers import CLASSIFIERS
 from flawscope.training.checkpoint import Parts
 from flawscope.training.config import TrainConfig
 from flawscope.training.ema import Ema
+from flawscope.training.freezing import Freezer, encoder_of, needs_encoder
 from flawscope.training.losses import LossSum, build_loss
-from flawscope.training.optimisers import build_optimiser
+from flawscope.training.optimisers import LR_FACTOR, build_optimiser
 from flawscope.training.pictures import image_size_hw
+from flawscope.training.protocol_config import EncoderConfig
 from flawscope.training.schedules import Schedule
 from flawscope.types import ClassInfo
 
@@ -41,6 +43,10 @@ class Session:
     loss: LossSum
     ema: Ema | None
     base_lr: float
+    freezer: Freezer | None = None
+    watches_dice: bool = False
+    dices: list[Tensor] = field(default_factory=list)
+    """Soft Dice of the batches since the loop took them, where they are watched."""
 
     @property
     def device(self) -> torch.device:
@@ -60,8 +66,14 @@ class Session:
         """Set the learning rate of ``step`` (counted from 0) and return it."""
         rate = self.base_lr * self.schedule.factor(step)
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get(LR_FACTOR, 1.0)
         return rate
+
+    def train_mode(self, epoch: int) -> None:
+        """Make the network ready to learn in an epoch: what is held still stays so."""
+        self.wrapped.train()
+        if self.freezer is not None:
+            self.freezer.apply(epoch)
 
 
 def make_accelerator(config: TrainConfig) -> Accelerator:
@@ -133,7 +145,11 @@ def start_session(
     if config.train.channels_last:
         network = network.to(memory_format=torch.channels_last)
     one = config.optimiser
-    raw = build_optimiser(network, one.name, one.lr, one.weight_decay, **one.options)
+    encoder = config.encoder
+    slower = (encoder_of(network), encoder.lr_factor) if needs_encoder(encoder) else None
+    # Made before anything is frozen, so that it knows the weights that learn later.
+    raw = build_optimiser(network, one.name, one.lr, one.weight_decay, slower, **one.options)
+    freezer = _freezer(network, encoder, accelerator)
     wrapped, optimiser = accelerator.prepare(network, raw)
     schedule = Schedule(
         config.schedule.name,
@@ -144,7 +160,21 @@ def start_session(
     )
     ema = Ema(network, config.train.ema_decay) if config.train.ema_decay else None
     loss = build_loss(config.loss, config.input.activation, config.train.side_weight)
-    return Session(accelerator, network, wrapped, optimiser, schedule, loss, ema, one.lr)
+    watches = config.validation.figures == "dice"
+    return Session(accelerator, network, wrapped, optimiser, schedule, loss, ema, one.lr, freezer, watches)
+
+
+def _freezer(network: nn.Module, encoder: EncoderConfig, accelerator: Accelerator) -> Freezer | None:
+    if not encoder.freeze:
+        return None
+    if encoder.unfreeze_at and accelerator.num_processes > 1:
+        raise ConfigError(
+            f"encoder.unfreeze_at = {encoder.unfreeze_at} needs one process; "
+            f"{accelerator.num_processes} were started.\nTrain in two runs, the second with --init."
+        )
+    freezer = Freezer(network, encoder)
+    freezer.apply(0)
+    return freezer
 
 
 def to_device(tensor: Tensor, device: torch.device, channels_last: bool) -> Tensor:

@@ -78,7 +78,7 @@ def _time_steps(
     steps = steps[: _WARM_UP + _MOST]
     full = [step for step in steps if len(step.micro) == len(steps[0].micro)]
     batches = iter(loader_of_steps(crops, full, workers, session.device))
-    session.wrapped.train()
+    session.train_mode(0)
     session.set_rate(0)
     budget_s = 60 * (clock.minutes or 1.0)
     times: list[float] = []

@@ -14,8 +14,9 @@ class Column:
     title: str
     """As printed."""
     figure: str
-    """Where it stands: ``figures/NAME``, ``classes/CLASS/NAME`` (``*`` = the only foreground class). Empty
-    for what no evaluation gives (parameters, minutes): our rows leave it blank."""
+    """Where it stands: ``figures/NAME``, ``training/NAME``, ``classes/CLASS/NAME`` (``*`` = the only
+    foreground class, ``#K`` = the K-th, from 1). Empty for what neither gives (parameters): our rows leave it
+    blank."""
     decimals: int = 3
     factor: float = 1.0
     """100 for percentages."""

@@ -1,0 +1,57 @@
+"""What no key of a configuration is wrong by itself, but together with another. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flawscope.training.classify_config import LOSSES_OF_LABELS
+
+if TYPE_CHECKING:
+    from flawscope.training.config import TrainConfig
+
+
+def check_task(config: TrainConfig) -> None:
+    """Refuse what does not go with the task: losses, monitored figures, sizes of input."""
+    monitor = config.train.monitor
+    if config.task == "segmentation":
+        if monitor == "accuracy":
+            raise ValueError("train.monitor = 'accuracy' goes with labels; masks have f1_tol2, f1 or loss")
+        _check_figures(config)
+        return
+    if monitor in ("f1_tol2", "dice"):
+        raise ValueError(f"train.monitor = '{monitor}' goes with masks; labels have accuracy, f1 or loss")
+    if config.input.mode != "resize" or config.input.size_hw is None:
+        raise ValueError("a classifier sees images of one size: set input.mode = 'resize' and input.size_hw")
+    for term in config.loss:
+        if term.name not in LOSSES_OF_LABELS:
+            raise ValueError(
+                f"loss '{term.name}' measures overlaps of areas and an image's label has none; "
+                f"expected {', '.join(LOSSES_OF_LABELS)}"
+            )
+        wrong = {"softmax": "bce", "sigmoid": "cross_entropy"}[config.input.activation]
+        if term.name == wrong:
+            raise ValueError(_WRONG_PAIR[wrong])
+
+
+def _check_figures(config: TrainConfig) -> None:
+    """Refuse figures that are not there to be monitored, and batches of images of several sizes."""
+    dice, monitor = config.validation.figures == "dice", config.train.monitor
+    if dice and (config.input.mode != "resize" or config.input.size_hw is None or config.data.crop_px):
+        raise ValueError(
+            "validation.figures = 'dice' looks at batches of whole images: set input.mode = 'resize', "
+            "input.size_hw and data.crop_px = 0"
+        )
+    if monitor not in (("loss", "dice") if dice else ("loss", "f1", "f1_tol2")):
+        raise ValueError(
+            f"train.monitor = '{monitor}' is none of the figures of validation.figures = "
+            f"'{config.validation.figures}'; expected {'loss or dice' if dice else 'loss, f1 or f1_tol2'}"
+        )
+
+
+_WRONG_PAIR = {
+    "bce": "loss 'bce' asks of each class by itself whether it is there, but a softmax head makes the "
+    "classes share one probability; expected cross_entropy or focal, or input.activation = 'sigmoid'",
+    "cross_entropy": "loss 'cross_entropy' needs probabilities that sum to 1, but those of a sigmoid head "
+    "are apart from one another; expected bce or focal, or input.activation = 'softmax'",
+}
+"""Why a head and a loss do not go together."""
