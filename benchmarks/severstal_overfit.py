@@ -110,7 +110,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options, checked."""
     parser = make_parser(__doc__)
     parser.add_argument("--set", default="severstal_10", help="image set (default severstal_10)")
-    parser.add_argument("--minutes", type=float, default=4.0, help="minutes of training (default 4)")
+    parser.add_argument("--minutes", type=float, default=6.0, help="minutes of training (default 6)")
     parser.add_argument("--steps", type=int, default=0, help="steps instead of minutes")
     parser.add_argument(
         "--work", type=Path, default=None, help="folder for run and submission; else temporary"

@@ -10,24 +10,24 @@ from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from flawscope.bundle import Bundle
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split
 from flawscope.errors import DataError, ImageError, UsageError
+from flawscope.evaluation.class_gallery import ClassGallery, cut_planes
 from flawscope.evaluation.classes import ClassMatch, match_classes
 from flawscope.evaluation.classification_metrics import LabelMetrics
 from flawscope.evaluation.counts import BoolMask, ClassCounts, count_image, count_strict
 from flawscope.evaluation.evaluate_labels import LabelRun, labels_for
 from flawscope.evaluation.gallery import Worst
 from flawscope.evaluation.metrics import Failed, Metrics
+from flawscope.evaluation.network_grid import to_network_grid
 from flawscope.evaluation.segmentation import Figure, ImageRow, image_f1_tol2, summarise
 from flawscope.evaluation.soft import count_soft
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.postprocess import to_mask
-from flawscope.inspection.preprocess import network_size_hw, resize_image
 from flawscope.inspection.promises import void_notes
 from flawscope.types import IGNORE_INDEX, ClassInfo, Mask, Prediction, RgbImage, Sample
 
@@ -171,14 +171,14 @@ def evaluate_cuts(
     failed: list[Failed] = []
     unlabelled: list[str] = []
     rows: list[list[ImageRow]] = [[] for _ in cuts]
-    worst = [Worst(options.gallery) for _ in cuts]
+    drawn = [_Drawn(Worst(options.gallery), ClassGallery(options.gallery, match.classes)) for _ in cuts]
     for one in compare(predictor, match, chosen, at, failed=failed, unlabelled=unlabelled, progress=progress):
         try:
             for k, cut in enumerate(cuts):
                 seen = one if cut is None else replace(one, prediction=cut_at(one.prediction, predictor, cut))
                 row = count_sample(seen, match)
                 rows[k].append(row)
-                _offer(worst[k], seen, match, row)
+                drawn[k].offer(seen, match, row, predictor, cut)
         except ImageError as error:
             failed.append(Failed(one.sample.name, str(error)))
     if not rows[0]:
@@ -200,8 +200,8 @@ def evaluate_cuts(
         model=title,
     )
     return [
-        _summed(shared, some, cut, predictor, match, options, one_worst)
-        for some, cut, one_worst in zip(rows, cuts, worst, strict=True)
+        _summed(shared, some, cut, predictor, match, options, pictures)
+        for some, cut, pictures in zip(rows, cuts, drawn, strict=True)
     ]
 
 
@@ -212,7 +212,7 @@ def _summed(
     predictor: Predictor,
     match: ClassMatch,
     options: EvaluateOptions,
-    worst: Worst,
+    drawn: _Drawn,
 ) -> Metrics:
     """The figures of one cut."""
     void = void_notes(predictor) if cut is None and isinstance(predictor, Inspector) else []
@@ -225,8 +225,31 @@ def _summed(
         sources=_by_source(rows, match, options),
         rows=tuple(rows),
         notes=(*notes, *void, *shared.notes),
-        gallery=worst.items(),
+        gallery=drawn.worst.items(),
+        pairs=drawn.pairs,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Drawn:
+    """The pictures of one cut."""
+
+    worst: Worst
+    pairs: ClassGallery
+
+    def offer(
+        self, one: Compared, match: ClassMatch, row: ImageRow, predictor: Predictor, cut: float | None
+    ) -> None:
+        """Take an image that was counted."""
+        _offer(self.worst, one, match, row)
+        if not self.pairs.wants():
+            return
+        given: Mapping[str, float] = getattr(predictor, "thresholds", {})
+        thresholds = given if cut is None else dict.fromkeys(match.names, cut)
+        marked = cut_planes(one.prediction.probability, match.planes, match.names, thresholds)
+        told = [name for name, c in zip(match.names, row.classes, strict=True) if c.predicted_pixels]
+        true = [plane == 1 for plane in one.truth]
+        self.pairs.offer(one.sample.name, one.image, true, marked, told)
 
 
 def cut_at(prediction: Prediction, predictor: Predictor, threshold: float) -> Prediction:
@@ -288,7 +311,7 @@ def compare(
                 image = sample.image()
                 _check_sizes(image, mask)
                 if at == "network":
-                    image, mask = _to_network_grid(predictor, image, mask)
+                    image, mask = to_network_grid(predictor, image, mask)
                 prediction = predictor.predict(image)
                 yield Compared(sample, image, match.truth(mask), prediction, time.perf_counter() - started)
         except ImageError as error:
@@ -332,24 +355,6 @@ def _check_sizes(image: RgbImage, mask: Mask) -> None:
     if image.shape[:2] != mask.shape[:2]:
         (h, w), (mh, mw) = image.shape[:2], mask.shape[:2]
         raise ImageError(f"The mask is {mw} x {mh} and the image {w} x {h} pixels.\nThey must have one size.")
-
-
-def _to_network_grid(predictor: Predictor, image: RgbImage, mask: Mask) -> tuple[RgbImage, Mask]:
-    bundle: Bundle | None = getattr(predictor, "bundle", None)
-    if bundle is None:
-        raise UsageError("--at network needs a bundle, which says on which grid its network works.")
-    size_hw = network_size_hw((image.shape[0], image.shape[1]), bundle.manifest.input)
-    return resize_image(image, size_hw), _resize_mask(mask, size_hw)
-
-
-def _resize_mask(mask: Mask, size_hw: tuple[int, int]) -> Mask:
-    """Nearest neighbour: class ids must not be mixed."""
-    if mask.shape[:2] == size_hw:
-        return mask
-    if mask.ndim == 3:
-        return np.stack([_resize_mask(mask[..., k], size_hw) for k in range(mask.shape[2])], axis=-1)
-    resized = Image.fromarray(mask.astype(np.uint8)).resize(size_hw[::-1], Image.Resampling.NEAREST)
-    return np.asarray(resized).astype(mask.dtype)
 
 
 def _offer(worst: Worst, one: Compared, match: ClassMatch, row: ImageRow) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flawscope.evaluation.class_gallery import ClassGallery
 from flawscope.evaluation.gallery import GalleryItem, gallery_html
 from flawscope.evaluation.segmentation import Figure, ImageRow, image_f1_tol2
 from flawscope.images.atomic import make_folder, write_text_atomic
@@ -52,6 +53,8 @@ class Metrics:
     notes: tuple[str, ...] = ()
     model: str = ""
     gallery: tuple[GalleryItem, ...] = field(default=(), repr=False)
+    pairs: ClassGallery | None = field(default=None, repr=False)
+    """Truth and prediction in the colours of several classes."""
 
     def value(self, name: str) -> float:
         """The value of an overall figure; NaN where the data do not define it."""
@@ -77,7 +80,7 @@ class Metrics:
     def write(self, out: str | Path) -> Path:
         """Write ``metrics.json``, ``images.csv``, ``pr.png`` and ``gallery.html`` into the folder ``out``.
 
-        Raises OutputError.
+        With several classes also ``classes.html``. Raises OutputError.
         """
         from flawscope.evaluation.plots import draw_precision_recall
 
@@ -85,6 +88,8 @@ class Metrics:
         write_text_atomic(folder / "images.csv", csv_text(IMAGES_COLUMNS, self.image_rows()))
         draw_precision_recall(folder / "pr.png", self.rows, self.class_names)
         write_text_atomic(folder / "gallery.html", gallery_html(self.gallery, self._headline()))
+        if self.pairs is not None and self.pairs.wants():
+            write_text_atomic(folder / "classes.html", self.pairs.page(self._headline()))
         write_text_atomic(folder / "metrics.json", json_text(self.to_dict()))
         return folder
 
