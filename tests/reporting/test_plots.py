@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from flawscope.reporting.plots import plot_curves
+from flawscope.reporting.plots import plot_curves, plot_fold_curves
 
 ROWS = [
     {"epoch": 0, "step": 10, "lr": 0.1, "train_loss": 1.0, "val_loss": None, "seconds": 1.0},
@@ -34,3 +34,13 @@ def test_curves_become_a_picture_without_a_window_system(tmp_path: Path) -> None
 def test_a_run_without_rows_gives_empty_axes(tmp_path: Path) -> None:
     plot_curves(tmp_path / "curves.png", [])
     assert (tmp_path / "curves.png").stat().st_size > 0
+
+
+def test_folds_stand_one_after_another_with_dice_where_there_is_any(tmp_path: Path) -> None:
+    dices = [{**row, "train_dice": 0.5, "val_dice": 0.4} for row in ROWS]
+    sizes = {}
+    for name, folds in {"loss": [ROWS, ROWS], "both": [dices, dices[:1], []], "none": []}.items():
+        plot_fold_curves(tmp_path / f"{name}.png", folds)
+        with Image.open(tmp_path / f"{name}.png") as opened:
+            sizes[name] = opened.size
+    assert sizes["both"][0] == 2 * sizes["loss"][0] == 2 * sizes["none"][0]

@@ -52,19 +52,22 @@ def plot_fold_curves(path: str | Path, histories: Sequence[Sequence[Mapping[str,
 
     histories: rows of ``history.csv`` a fold. The axis counts epochs through all folds. Raises OutputError.
     """
-    rows: list[dict[str, Any]] = []
-    borders: list[int] = []
+    folds: list[list[dict[str, Any]]] = []
+    ends = [0]
     for history in histories:
-        rows += [{**row, "step": len(rows) + number + 1} for number, row in enumerate(history)]
-        borders.append(len(rows))
-    figures = ["loss"] + (["dice"] if any("val_dice" in row for row in rows) else [])
+        folds.append([{**row, "step": ends[-1] + number} for number, row in enumerate(history, start=1)])
+        ends.append(ends[-1] + len(history))
+    figures = ["loss"] + (["dice"] if any("val_dice" in row for rows in folds for row in rows) else [])
     with _page(path, (5.0 * len(figures), 4.0)) as figure:
         axes = figure.subplots(1, len(figures), squeeze=False)[0]
         for one, name in zip(axes, figures, strict=True):
             for number, part in enumerate(("train", "val")):
-                _line(one, _series(rows, f"{part}_{name}"), f"{part} {name}", number)
-            for border in borders[:-1]:
-                one.axvline(border + 0.5, color="#999999", linewidth=1.0, linestyle=":")
+                for fold, rows in enumerate(folds):
+                    # A line a fold: what one ends with and the next begins with are not joined.
+                    label = f"{part} {name}" if fold == 0 else "_"
+                    _line(one, _series(rows, f"{part}_{name}"), label, number)
+            for end in ends[1:-1]:
+                one.axvline(end + 0.5, color="#999999", linewidth=1.0, linestyle=":")
             _dress(one, "epoch, through all folds", name)
 
 
