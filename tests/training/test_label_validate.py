@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -78,6 +80,16 @@ class Wrong(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         return torch.tensor([9.0, 0.0, 0.0]).expand(len(image), 3)
+
+
+def test_training_images_are_counted_beside() -> None:
+    own, others = samples(7), samples(9)
+    plain, other = validator(own), validator(others)
+    both = replace(plain, train=other)
+    net = network()
+    expected = {**plain(net), **{f"train_{n}": other(net)[f"val_{n}"] for n in ("accuracy", "f1")}}
+    assert both(net) == pytest.approx(expected)
+    assert set(both.first()(net)) == set(expected)
 
 
 def test_numbers_by_hand() -> None:

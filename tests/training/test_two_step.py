@@ -88,7 +88,8 @@ def split(count: int = 32) -> Split:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("run") / "run"
-    return train(settings(train={"steps": 60}), masks(), folder, split=split(), reporter=Silent())
+    config = settings(train={"steps": 60}, classify={"train_figures": 8})
+    return train(config, masks(), folder, split=split(), reporter=Silent())
 
 
 # --- configuration --------------------------------------------------------------------------------------
@@ -193,6 +194,7 @@ def test_a_run_holds_both_steps_and_one_bundle(run: Run) -> None:
             assert (run.folder / name / file).is_file(), (name, file)
     history = json.loads((run.folder / "history.json").read_text(encoding="utf-8"))
     assert list(history) == ["gate", "classes"] and history["gate"][-1]["step"] == 60
+    assert {"val_f1", "train_f1", "train_accuracy"} <= set(history["classes"][-1])
     bundle = Bundle.load(run.folder)
     assert [stage.role for stage in bundle.manifest.stages] == ["gate", "classify"]
     assert [info.name for info in bundle.classes] == ["clean", "dark", "bright"]
@@ -254,6 +256,11 @@ def test_the_miss_rate_sets_the_gate(tmp_path: Path) -> None:
     chosen = manifest.thresholds["defect"]
     assert "at most 0.3 of defective images missed" in chosen.rule and "validation images" in chosen.data
     assert not (tmp_path / "run" / "classes").exists() and "accuracy" in made.metrics["figures"]
+    with pytest.raises(DataError, match="at least 99"):
+        train(
+            settings(two_step={"miss_rate": 0.01}), masks(), tmp_path / "b", split=split(), reporter=Silent()
+        )
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_killed_run_goes_on_with_the_step_it_was_in(run: Run, tmp_path: Path) -> None:
@@ -269,7 +276,7 @@ def test_a_killed_run_goes_on_with_the_step_it_was_in(run: Run, tmp_path: Path) 
             if self.left < 0:
                 raise KilledError
 
-    config, folder = settings(train={"steps": 60}), tmp_path / "run"
+    config, folder = run.config, tmp_path / "run"
     epochs = len(json.loads((run.folder / "history.json").read_text(encoding="utf-8"))["gate"])
     with pytest.raises(KilledError):
         train(config, masks(), folder, split=split(), reporter=Killer(epochs + 3))

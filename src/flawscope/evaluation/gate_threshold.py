@@ -60,12 +60,8 @@ def gate_cut(
         )
     score, truth = np.asarray(scores, dtype=np.float64), np.asarray(defective, dtype=bool)
     bad = np.sort(score[truth])
+    check_enough(len(bad), level, confidence)
     allowed = _allowed(len(bad), level, confidence)
-    if allowed < 0:
-        raise DataError(
-            f"{len(bad)} defective images cannot show that at most {level:g} of them are missed.\n"
-            f"Expected at least {_needed(level, confidence)}; or state a higher rate."
-        )
     lowest_kept = float(bad[allowed])
     below = score[score < lowest_kept]
     threshold = (lowest_kept + (float(below.max()) if len(below) else 0.0)) / 2
@@ -78,6 +74,15 @@ def gate_cut(
         int((~truth).sum()),
         int((score[~truth] < threshold).sum()),
     )
+
+
+def check_enough(defective: int, level: float, confidence: float | None = None) -> None:
+    """Refuse fewer defective images than can show a miss rate. Raises DataError."""
+    if _allowed(defective, level, confidence) < 0:
+        raise DataError(
+            f"{defective} defective images cannot show that at most {level:g} of them are missed.\n"
+            f"Expected at least {_needed(level, confidence)}; or state a higher rate."
+        )
 
 
 def _allowed(count: int, level: float, confidence: float | None) -> int:

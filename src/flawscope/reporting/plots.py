@@ -42,6 +42,9 @@ def plot_curves(path: str | Path, history: Sequence[Mapping[str, Any]]) -> None:
         shown = [name for name in names if name.startswith("val_")]
         for number, name in enumerate(shown):
             _line(right, _series(history, name), name.removeprefix("val_"), number)
+            seen = name.replace("val_", "train_", 1)
+            if seen in names:
+                _line(right, _series(history, seen), seen.replace("_", " "), number, "--")
         _line(right, _series(history, "train_dice"), "dice of training", len(shown))
         right.set_ylim(0.0, 1.0)
         _dress(right, "step", "validation figure")
@@ -95,11 +98,15 @@ def _series(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float], 
     return steps, values
 
 
-def _line(axes: Axes, series: tuple[list[float], list[float]], label: str, number: int) -> None:
+def _line(
+    axes: Axes, series: tuple[list[float], list[float]], label: str, number: int, style: str = "-"
+) -> None:
     if series[0]:
         marker = "o" if len(series[0]) < 3 else ""
         colour = COLOURS[number % len(COLOURS)]
-        axes.plot(*series, color=colour, linewidth=1.6, label=label, marker=marker, markersize=4)
+        axes.plot(
+            *series, color=colour, linewidth=1.6, label=label, marker=marker, markersize=4, linestyle=style
+        )
 
 
 def _dress(axes: Axes, x_label: str, y_label: str) -> None:

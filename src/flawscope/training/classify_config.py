@@ -45,6 +45,12 @@ class ClassifyConfig(_Section):
     )
     elastic: ElasticConfig = Field(default_factory=ElasticConfig, description="Elastic distortion.")
     erase: EraseConfig = Field(default_factory=EraseConfig, description="Erased rectangles.")
+    train_figures: int = Field(
+        0,
+        ge=0,
+        description="Training images, drawn once and not varied, on which accuracy and F1 are counted at "
+        "each validation too; 0 = none.",
+    )
     class_weights: Literal["none", "balanced"] = Field(
         "none", description="balanced: rare classes weigh more in the loss, images / (classes x own images)."
     )

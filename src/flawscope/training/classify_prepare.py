@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -131,6 +131,11 @@ def make_parts(config: TrainConfig, prepared: Prepared) -> LabelParts:
     stride = max(1, len(prepared.val) // most) if most else 1
     seen = prepared.val[::stride][: most or None]
     validator = LabelValidator(seen, config.input, prepared.classes, loss, limit_bytes // 4)
+    if config.classify.train_figures:
+        # Drawn, not every so many: classes may take turns in the list.
+        drawn = np.random.default_rng(config.train.seed).permutation(len(prepared.train))
+        some = [prepared.train[int(k)] for k in np.sort(drawn[: config.classify.train_figures])]
+        validator = replace(validator, train=replace(validator, samples=some))
     return LabelParts(config, items, validator, _facts(prepared, len(samples)))
 
 

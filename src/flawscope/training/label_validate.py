@@ -32,6 +32,8 @@ class LabelValidator:
     classes: Sequence[ClassInfo]
     loss: Loss
     cache_bytes: int = 2**28
+    train: LabelValidator | None = None
+    """Over training images as they are, for curves of both; its figures are named ``train_``."""
 
     def __post_init__(self) -> None:
         height, width = image_size_hw(self.spec)
@@ -44,7 +46,9 @@ class LabelValidator:
 
     def first(self) -> LabelValidator:
         """The same over a few images, to be timed."""
-        return replace(self, samples=self.samples[:_TIMED])
+        return replace(
+            self, samples=self.samples[:_TIMED], train=None if self.train is None else self.train.first()
+        )
 
     def __call__(
         self, network: nn.Module, gather: Callable[[Sums], Sums] | None = None, rank: int = 0, world: int = 1
@@ -65,7 +69,11 @@ class LabelValidator:
                     sums += self._count(logits, self._labels[number : number + len(batch)])
         finally:
             network.train()
-        return _figures(sums if gather is None else gather(sums), len(self.classes))
+        found = _figures(sums if gather is None else gather(sums), len(self.classes))
+        if self.train is not None:
+            own = self.train(network, gather, rank, world)
+            found |= {f"train_{name}": own[f"val_{name}"] for name in ("accuracy", "f1")}
+        return found
 
     def _batches(self, rank: int, world: int) -> Iterator[tuple[int, Tensor]]:
         starts = range(0, len(self.samples), self._batch)

@@ -6,8 +6,9 @@ Each step is a run of its own in the run's folders ``gate`` and ``classes``; the
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split, write_split
 from flawscope.errors import ConfigError, UsageError
 from flawscope.evaluation.evaluate import EvaluateOptions, evaluate
-from flawscope.evaluation.gate_threshold import gate_cut
+from flawscope.evaluation.gate_threshold import check_enough, gate_cut
 from flawscope.evaluation.metrics import json_text
 from flawscope.images.atomic import write_text_atomic
 from flawscope.inspection.gate import with_gate
@@ -63,6 +64,8 @@ def train_steps(
     data = step_data(dataset)
     if split is None or not resume:
         split = split_of_steps(config, data, split, reporter)
+    if config.two_step.miss_rate is not None:  # told before the work, not after it
+        check_enough(len(_val(split, data.classes)), config.two_step.miss_rate)
     if not resume and main:
         fresh_folder(folder)
         write_split(folder / SPLIT, split)
@@ -76,7 +79,7 @@ def train_steps(
     last = runs[CLASSES if CLASSES in runs else GATE]
     if not main:
         return Run(folder, config, last.progress, folder / BUNDLE)
-    history = {name: run.progress.history for name, run in runs.items()}
+    history = {name: [_known(row) for row in run.progress.history] for name, run in runs.items()}
     write_text_atomic(folder / HISTORY, json_text(history))
     bundle = _bundle(config, data, split, folder, both=CLASSES in runs)
     metrics = _metrics(bundle, data, split, folder)
@@ -109,6 +112,14 @@ def _run(
         started_s=started_s,
         reporter=reporter,
     )
+
+
+def _known(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the history as JSON takes it: null for what is no number, as F1 of a class in no image."""
+    return {
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in row.items()
+    }
 
 
 def _in_words(dataset: Dataset, split: Split) -> str:
