@@ -22,7 +22,7 @@ from flawscope.training.config_load import parse_config
 from flawscope.training.label_validate import LabelValidator
 from flawscope.training.losses import build_loss
 from flawscope.training.pictures import Pictures
-from flawscope.training.prepare import Checked, Prepared, check_dataset, train_part, with_val
+from flawscope.training.prepare import Checked, Prepared, check_dataset, protocol_split, train_part, with_val
 from flawscope.training.progress import Reporter
 from flawscope.types import Sample
 
@@ -50,7 +50,7 @@ def prepare_labels(
             f"{dataset.root} holds masks, no labels of whole images; this recipe learns labels.\n"
             "Give a data set of labelled images, or take a recipe that learns masks, e.g. segment-quick."
         )
-    chosen = train_part(dataset, split)
+    chosen = train_part(dataset, protocol_split(config, dataset, split, reporter))
     checked = _check_digits(dataset, chosen) or check_dataset(dataset, chosen, skip_bad, reporter)
     parts = with_val(checked, config, reporter)
     train, val = (checked.dataset.subset(parts.part(part)).samples for part in ("train", "val"))
