@@ -139,7 +139,8 @@ def test_the_guard_stops_cleanly_and_says_so(tmp_path: Path) -> None:
     assert "val_loss" in progress.history[-1], "what there is gets validated"
 
 
-def test_a_slower_machine_brings_the_end_nearer_and_the_schedule_still_lands(tmp_path: Path) -> None:
+@pytest.mark.parametrize("paced", [True, False])
+def test_a_slower_machine_brings_the_end_of_a_paced_run_nearer(tmp_path: Path, paced: bool) -> None:
     class Slow(Clock):
         """Three seconds an epoch of four steps; the budget was laid out for one."""
 
@@ -148,8 +149,11 @@ def test_a_slower_machine_brings_the_end_nearer_and_the_schedule_still_lands(tmp
 
     epochs: list[int] = []
     config = settings(train={"steps": 240})
-    job = make_job(tmp_path, config, clock=Slow(time.time(), 1.0), before_epoch=epochs.append)
+    job = make_job(tmp_path, config, clock=Slow(time.time(), 1.0), before_epoch=epochs.append, paced=paced)
     progress = fit(job)
+    if not paced:
+        assert "time guard" in progress.stopped and job.total_steps == 240
+        return
     assert progress.finished and not progress.stopped
     assert 70 <= progress.step <= 84, "20 epochs fit into a minute"
     assert progress.history[-1]["lr"] < 0.01 * 0.01, "one-cycle lands at its end"

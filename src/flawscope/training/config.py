@@ -207,6 +207,11 @@ class TrainLoopConfig(Section):
         gt=0,
         description="Budget from process start to the last step, in minutes; steps follows from it.",
     )
+    pace: Literal["fixed", "adaptive"] = Field(
+        default="fixed",
+        description="fixed: the steps that fit by the first timing; adaptive: a budget's end moves with the "
+        "machine's speed, epoch by epoch, until a run is resumed.",
+    )
     drop_last: bool = Field(
         default=False, description="Leave out the last step of an epoch where it has fewer crops than others."
     )

@@ -60,10 +60,12 @@ class Job:
     workers: int = 0
     before_epoch: Callable[[int], None] | None = None
     """Called with the number of each epoch before it begins, resumed or not: renews synthetic images."""
+    paced: bool = False
+    """Whether the end moves with the machine's speed."""
 
     @property
     def total_steps(self) -> int:
-        """Optimiser steps in all, as far as is known: a budget's end moves with the machine's speed."""
+        """Optimiser steps in all, as far as is known: the end of a paced run moves."""
         return self.session.schedule.end_step
 
 
@@ -100,8 +102,8 @@ def fit(job: Job, resume: bool = False) -> Progress:
 
 
 def _keep_pace(job: Job, progress: Progress, pace: Pace) -> None:
-    """Move the end of a run with a budget to where the steps so far say that the budget ends."""
-    if job.clock.minutes is None:
+    """Move the end of a paced run to where the steps so far say that its budget ends."""
+    if not job.paced:
         return
     pace.mark(progress.step, job.clock.elapsed_s())
     found = pace.end_step(job.total_steps, job.clock.left_s())

@@ -251,6 +251,8 @@ class _Runner:
         if config.train.init and not self._saved:
             load_initial(network, config.train.init, config, prepared.classes)
         config = without_idle_freeze(config, self.reporter)
+        # A number of steps that was given, or fixed by an earlier process, stays.
+        paced = config.train.pace == "adaptive" and config.train.steps is None and bool(config.train.minutes)
         config = self._fix_length(config, network, parts)
         self._write_head(config, prepared)
         session = start_session(config, network, self.accelerator, config.train.steps or 1)
@@ -264,6 +266,7 @@ class _Runner:
             parts.clock,
             self.reporter,
             self.workers,
+            paced=paced,
         )
 
     def _fit(self, job: Job) -> Progress:
