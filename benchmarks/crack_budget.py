@@ -210,32 +210,46 @@ def _show(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, checked."""
-    parser = make_parser(__doc__)
-    parser.add_argument("--set", choices=SETS, default="cfd", help="image set (default cfd)")
-    parser.add_argument("--quiet-minutes", type=float, default=8.0, help="budget (default 8)")
+def budget_parser(doc: str | None) -> argparse.ArgumentParser:
+    """Options of every training to a budget; the set, the recipe and the budget have no default yet."""
+    parser = make_parser(doc)
+    parser.add_argument("--set", help="image set (default %(default)s)")
+    parser.add_argument("--quiet-minutes", type=float, help="budget (default: %(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="default 0 1 2")
-    parser.add_argument("--recipe", default="crack-quick", help="recipe or TOML file (default crack-quick)")
+    parser.add_argument("--recipe", help="recipe or TOML file (default: %(default)s)")
     parser.add_argument(
         "--set-option", action="append", default=[], metavar="a.b=c", help="handed to train as --set"
     )
-    parser.add_argument(
-        "--synthetic-share",
-        type=float,
-        default=0.0,
-        help="share of the budget that goes to synthetic images alone, before the set's (default 0)",
-    )
-    parser.add_argument("--part", default="test", help="part that is scored (default test)")
+    parser.add_argument("--part", default="test", help="part that is scored (default test; val to choose)")
     parser.add_argument(
         "--work", type=Path, required=True, help="folder for the runs; must be new for a seed"
     )
-    options = parser.parse_args(arguments)
-    options.shown = SHOWN
+    parser.set_defaults(synthetic_share=0.0)
+    return parser
+
+
+def completed(options: argparse.Namespace, shown: Sequence[str]) -> argparse.Namespace:
+    """What follows from the options: figures to show, the recipe's name, the folder of the set."""
+    options.shown = shown
     options.data = data_folder(options.data, options.set).resolve()
     options.recipe_name = Path(options.recipe).stem if options.recipe.endswith(".toml") else options.recipe
     options.work.mkdir(parents=True, exist_ok=True)
     return options
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options, checked."""
+    parser = budget_parser(__doc__)
+    parser.add_argument(
+        "--synthetic-share",
+        type=float,
+        help="share of the budget that goes to synthetic images alone, before the set's (default 0)",
+    )
+    parser.set_defaults(set="cfd", quiet_minutes=8.0, recipe="crack-quick")
+    options = parser.parse_args(arguments)
+    if options.set not in SETS:
+        parser.error(f"--set is {options.set!r}; expected one of {', '.join(SETS)}")
+    return completed(options, SHOWN)
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 from scipy import ndimage
 
 from flawscope.evaluation.counts import BoolMask
-from flawscope.evaluation.gallery import block_any, shrink
+from flawscope.evaluation.gallery import block_any, gallery_page, shrink
 from flawscope.types import ClassInfo, RgbImage
 
 _EDGE_PX = 1100
@@ -84,7 +84,7 @@ class ClassGallery:
             f"predicted (below): {html.escape(one.told)}</figcaption></figure>"
             for one in self.items()
         )
-        return _PAGE.format(headline=html.escape(headline), keys=keys, figures=figures or "<p>No images.</p>")
+        return gallery_page("Truth and prediction", 1180, headline, keys, figures)
 
     def _panel(self, image: RgbImage, true: Sequence[BoolMask], marked: Sequence[BoolMask]) -> bytes:
         step = -(-max(image.shape[:2]) // _EDGE_PX)
@@ -116,22 +116,3 @@ def cut_planes(
         np.asarray(probability[plane] >= np.float32(thresholds.get(name, 0.5)), dtype=np.bool_)
         for plane, name in zip(planes, names, strict=True)
     ]
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>flawscope: truth and prediction</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; padding: 0 1rem;
-  color: #222; background: #fff }}
-figure {{ margin: 0 0 1.6rem }} img {{ max-width: 100%; border-radius: 3px }}
-span {{ margin-right: 1.2rem }} i {{ display: inline-block; width: .9em; height: .9em; margin-right: .4em;
-  border: 1px solid #888; vertical-align: -.1em }}
-@media (prefers-color-scheme: dark) {{ body {{ color: #ddd; background: #161616 }} }}
-</style></head><body>
-<h1>Truth and prediction</h1>
-<p>{headline}</p>
-<p>{keys}</p>
-{figures}
-</body></html>
-"""

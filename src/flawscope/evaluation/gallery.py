@@ -88,7 +88,7 @@ def gallery_html(items: Sequence[GalleryItem], headline: str) -> str:
         f"<figcaption><b>{html.escape(item.name)}</b> {html.escape(item.caption)}</figcaption></figure>"
         for item in items
     )
-    return _PAGE.format(headline=html.escape(headline), keys=keys, figures=figures or "<p>No images.</p>")
+    return gallery_page("The worst images", 1480, headline, keys, figures)
 
 
 def shrink(image: RgbImage, step: int) -> RgbImage:
@@ -110,18 +110,29 @@ def block_any(mask: BoolMask, step: int) -> npt.NDArray[np.bool_]:
     return np.asarray(blocks.any(axis=(1, 3)), dtype=np.bool_)
 
 
+def gallery_page(title: str, width_px: int, headline: str, keys: str, figures: str) -> str:
+    """A self-contained page of pictures; ``keys`` and ``figures`` are HTML, ``headline`` is text."""
+    return _PAGE.format(
+        title=title,
+        width_px=width_px,
+        headline=html.escape(headline),
+        keys=keys,
+        figures=figures or "<p>No images.</p>",
+    )
+
+
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>flawscope: the worst images</title>
+<html lang="en"><head><meta charset="utf-8"><title>flawscope: {title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1480px; padding: 0 1rem;
+body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: {width_px}px; padding: 0 1rem;
   color: #222; background: #fff }}
 figure {{ margin: 0 0 1.6rem }} img {{ max-width: 100%; border-radius: 3px }}
 span {{ margin-right: 1.2rem }} i {{ display: inline-block; width: .9em; height: .9em; margin-right: .4em;
   border: 1px solid #888; vertical-align: -.1em }}
 @media (prefers-color-scheme: dark) {{ body {{ color: #ddd; background: #161616 }} }}
 </style></head><body>
-<h1>The worst images</h1>
+<h1>{title}</h1>
 <p>{headline}</p>
 <p>{keys}</p>
 {figures}

@@ -26,7 +26,7 @@ from flawscope.training.classify_data import label_rows, label_target
 from flawscope.training.config import TrainConfig
 from flawscope.training.finish import BUNDLE, CURVES, METRICS, trained_network
 from flawscope.training.prepare import Prepared
-from flawscope.training.session import network_options
+from flawscope.training.session import recorded_options
 from flawscope.types import Sample
 
 _PARITY_IMAGES = 8
@@ -88,13 +88,10 @@ def _write(
     facts: dict[str, Any],
     val: Sequence[Sample],
 ) -> Bundle:
-    options = network_options(config, prepared.classes)
-    for only_at_start in ("prior", "encoder_weights"):
-        options.pop(only_at_start, None)
     return write_bundle(
         network,
         network_name=config.model.name,
-        network_options=options,
+        network_options=recorded_options(config, prepared.classes),
         classes=prepared.classes,
         input_spec=config.input,
         out=folder / BUNDLE,

@@ -35,7 +35,7 @@ from flawscope.training.loop import BEST, LAST
 from flawscope.training.prepare import Prepared
 from flawscope.training.presence import fixed_presence, tuned_presence
 from flawscope.training.progress import Reporter
-from flawscope.training.session import build_network, network_options
+from flawscope.training.session import build_network, recorded_options
 from flawscope.training.validate import class_planes
 from flawscope.types import ClassInfo, RgbImage, Sample
 
@@ -166,13 +166,10 @@ def _write(
         words = "of two classes" if len(prepared.classes) == 1 else "of each class and its absence"
         fixed = Chosen(value=_HALF, rule=f"half: the argmax {words}", data="none")
         thresholds = {info.name: fixed for info in prepared.classes}
-    options = network_options(config, prepared.classes)
-    for only_at_start in ("prior", "encoder_weights"):
-        options.pop(only_at_start, None)
     return write_bundle(
         network,
         network_name=config.model.name,
-        network_options=options,
+        network_options=recorded_options(config, prepared.classes),
         classes=prepared.classes,
         input_spec=config.input,
         out=folder / BUNDLE,

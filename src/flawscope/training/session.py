@@ -117,6 +117,12 @@ def network_options(config: TrainConfig, classes: Sequence[ClassInfo]) -> dict[s
     return options
 
 
+def recorded_options(config: TrainConfig, classes: Sequence[ClassInfo]) -> dict[str, Any]:
+    """Return the options that a bundle records: without those that only matter before the first step."""
+    options = network_options(config, classes)
+    return {name: value for name, value in options.items() if name not in ("prior", "encoder_weights")}
+
+
 def build_network(config: TrainConfig, classes: Sequence[ClassInfo]) -> nn.Module:
     """Build the configured network, random weights from ``train.seed``. Raises ConfigError."""
     if (config.model.name in CLASSIFIERS) != (
