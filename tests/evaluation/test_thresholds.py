@@ -51,6 +51,26 @@ def test_the_choice_is_the_best_of_all_that_was_tried(measure: str) -> None:
     )
 
 
+def test_with_slack_the_middle_of_the_nearly_best_thresholds_and_the_smallest_area_are_chosen() -> None:
+    # Between .2 and .8 the mask is the same but for one pixel, which appears from .3 down.
+    truth = np.zeros((40, 40), np.uint8)
+    truth[20, 5:35] = 1
+    probability = np.where(truth == 1, 0.8, 0.0).astype(np.float32)
+    probability[20, 35] = 0.3
+    probability[3, 3] = 0.85
+    chosen = {}
+    for slack in (0.0, 0.05):
+        with Chooser(["crack"], "f1", areas_px=(0, 4), slack=slack) as chooser:
+            chooser.add([probability], [truth])
+            (chosen[slack],) = chooser.choose()
+    exact, middle = chosen[0.0], chosen[0.05]
+    # Exactly: the middle of .31 to .80, without the speck. With slack: of .01 to .80, and it stays.
+    assert (exact.threshold, exact.min_area_px) == (0.56, 4)
+    assert (middle.threshold, middle.min_area_px) == (0.41, 0)
+    assert middle.score == middle.areas[0] == pytest.approx(60 / 61)
+    assert exact.score == 1.0
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_area_counts_equal_cleaning_for_each_area(seed: int) -> None:
     probability, truth = scene(seed, (40, 50))

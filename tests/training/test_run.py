@@ -51,7 +51,7 @@ def test_a_run_folder_holds_all_that_is_promised(data: Path, tmp_path: Path) -> 
     config = load_config(run.folder / "config.toml")
     assert config.train.seed == 3 and config.train.steps == 8
     bundle = Bundle.load(run.folder)
-    assert bundle.manifest.thresholds["crack"].rule == "largest f1_tol2"
+    assert bundle.manifest.thresholds["crack"].rule == "largest f1_tol2, middle of those within 0.01"
     assert bundle.manifest.fingerprint["train_images"] == 8
     assert bundle.manifest.width_range_px is not None
     metrics = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))

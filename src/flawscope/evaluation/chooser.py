@@ -38,6 +38,7 @@ MEASURES: tuple[Measure, ...] = ("f1", "f1_tol2", "mean")
 AREAS_PX = (0, 10, 20, 40, 80, 160, 320)
 """Minimum areas that are tried, in pixels of the photograph."""
 
+_EQUAL = 1e-9
 _NEARBY = range(-20, 21, 5)
 """Thresholds around the best one (in hundredths) at which the areas are tried too."""
 
@@ -87,10 +88,19 @@ class Chooser:
     """Takes images one by one, then chooses. Memory is one image; the rest waits in a temporary file."""
 
     def __init__(
-        self, class_names: Sequence[str], measure: Measure = "mean", areas_px: Sequence[int] = AREAS_PX
+        self,
+        class_names: Sequence[str],
+        measure: Measure = "mean",
+        areas_px: Sequence[int] = AREAS_PX,
+        slack: float = 0.0,
     ) -> None:
+        """Differences of the measure up to ``slack`` count as noise of the images.
+
+        Of the thresholds that are as good as the best one the middle is taken, of the areas the smallest.
+        """
         self._names = tuple(class_names)
         self._measure: Measure = measure
+        self._slack = slack
         self._areas_px = tuple(sorted(set(areas_px)))
         self._sums = [_ClassSums() for _ in self._names]
         self._spool: IO[bytes] = tempfile.TemporaryFile(prefix="flawscope-levels-")  # noqa: SIM115
@@ -145,14 +155,13 @@ class Chooser:
         sums = self._sums[k]
         curves = curve_figures(sums.curves, np.full(len(THRESHOLDS), sums.true))
         curve = curves["f1"] / 2 + curves["f1_tol2"] / 2 if self._measure == "mean" else curves[self._measure]
-        best = _middle_of_best(curve)
+        best = _middle_of_best(curve, self._slack)
         tried = sorted({int(np.clip(best + 1 + step, 1, 99)) for step in _NEARBY})
         scores = self._scores(k, tried)
-        # Equal scores: the threshold that is best by itself, then the smaller area.
-        row, column = max(
-            np.ndindex(scores.shape),
-            key=lambda at: (round(float(scores[at]), 9), tried[at[0]] == best + 1, -at[1]),
-        )
+        noise = max(self._slack, _EQUAL)
+        rows = np.flatnonzero(scores.max(axis=1) >= scores.max() - noise)
+        row = int(min(rows, key=lambda at: abs(tried[at] - best - 1)))
+        column = int(np.flatnonzero(scores[row] >= scores[row].max() - noise)[0])
         return ThresholdChoice(
             class_name=self._names[k],
             threshold=round(float(THRESHOLDS[tried[row] - 1]), 2),
@@ -220,7 +229,16 @@ def area_counts(
     )
 
 
-def _middle_of_best(curve: Values) -> int:
-    """Return the index of the largest value; of several the middle one, furthest from where it gets worse."""
-    best = np.flatnonzero(curve >= curve.max() - 1e-9)
-    return int(best[len(best) // 2])
+def _middle_of_best(curve: Values, slack: float = 0.0) -> int:
+    """Return the middle of the stretch around the largest value where the curve is within ``slack`` of it.
+
+    There it is furthest from getting worse. Of several largest values the middle one counts.
+    """
+    best = np.flatnonzero(curve >= curve.max() - _EQUAL)
+    first = last = int(best[len(best) // 2])
+    good = curve >= curve.max() - max(slack, _EQUAL)
+    while first > 0 and good[first - 1]:
+        first -= 1
+    while last + 1 < len(curve) and good[last + 1]:
+        last += 1
+    return (first + last + 1) // 2

@@ -287,6 +287,13 @@ class ValidationConfig(Section):
         description="What the threshold maximises; mean: the mean of both; half: 0.5 and no minimum area, "
         "as the argmax of two classes.",
     )
+    slack: float = Field(
+        default=0.01,
+        ge=0.0,
+        le=0.5,
+        description="Differences in it that are taken for noise of the validation images: of the thresholds "
+        "that come so close to the best one the middle is chosen, of the minimum areas the smallest.",
+    )
     min_area_px: tuple[int, ...] = Field(
         default=(0, 10, 25, 50, 100, 200),
         description="Minimum areas in px to choose from; the smallest of equally good ones.",

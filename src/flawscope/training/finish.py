@@ -107,7 +107,8 @@ def choose_on(
     runtime, predict = TorchRuntime(network), PredictOptions(flip_tta=options.tta, batch=options.batch)
     match = match_classes(classes, classes)
     began_s = time.monotonic()
-    with Chooser([info.name for info in classes], options.threshold_rule, options.min_area_px) as chooser:
+    names, rule = [info.name for info in classes], options.threshold_rule
+    with Chooser(names, rule, options.min_area_px, options.slack) as chooser:
         for sample in _spread(prepared.val, len(prepared.val)):
             mask = sample.mask
             assert mask is not None  # the integrity check saw it
@@ -161,6 +162,8 @@ def _write(
 ) -> Bundle:
     measure = config.validation.threshold_rule
     rule, where = f"largest {measure}", f"{len(prepared.val)} validation images of this run"
+    if config.validation.slack:
+        rule += f", middle of those within {config.validation.slack:g}"
     thresholds = {n: Chosen(value=c.threshold, rule=rule, data=where) for n, c in choices.items()}
     if measure == "half":
         words = "of two classes" if len(prepared.classes) == 1 else "of each class and its absence"
