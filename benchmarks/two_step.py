@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import sys
 import time
@@ -69,23 +70,21 @@ def with_fewer(split: Split, dataset: Dataset, per_class: int) -> Split:
 
 
 def one_run(options: argparse.Namespace, name: str, split: Split, run: Run, *sets: str) -> Figures:
-    """Train the recipe once and measure both steps on the training and the test images."""
-    from flawscope.data.split_file import write_split
+    """Train the recipe once and measure both steps on the training and the test images.
 
+    What an earlier call measured in the same folder is taken; a run that it did not end begins again.
+    """
     out = options.work / name
-    write_split(options.work / f"{name}.json", split)
-    command: list[Any] = [sys.executable, "-m", "flawscope", "train", options.recipe]
-    command += ["--data", options.data_set, "--split", options.work / f"{name}.json"]
-    command += ["--seed", options.seed, "--out", out]
-    size = [f"input.size_hw=[{options.size[0]}, {options.size[1]}]", f"train.epochs={options.epochs}"]
-    for text in (*size, *options.set_option, *sets):
-        command += ["--set", text]
-    run(command)
+    scores = {part: out / f"figures-{part}" / "metrics.json" for part in ("train", "test")}
+    if not all(path.is_file() for path in scores.values()):
+        shutil.rmtree(out, ignore_errors=True)
+        _train(options, name, split, run, sets)
+        for part, path in scores.items():
+            run([sys.executable, "-m", "flawscope", "evaluate", out, options.data_set, "--part", part,
+                 "--out", path.parent])  # fmt: skip
     row: Figures = {"run": name}
-    for part in ("train", "test"):
-        run([sys.executable, "-m", "flawscope", "evaluate", out, options.data_set, "--part", part,
-             "--out", out / f"figures-{part}"])  # fmt: skip
-        metrics = json.loads((out / f"figures-{part}" / "metrics.json").read_text(encoding="utf-8"))
+    for part, path in scores.items():
+        metrics = json.loads(path.read_text(encoding="utf-8"))
         row[part] = {
             "accuracy_together": metrics["figures"]["accuracy"]["value"],
             **{
@@ -94,6 +93,19 @@ def one_run(options: argparse.Namespace, name: str, split: Split, run: Run, *set
             },
         }
     return row
+
+
+def _train(options: argparse.Namespace, name: str, split: Split, run: Run, sets: Sequence[str]) -> None:
+    from flawscope.data.split_file import write_split
+
+    write_split(options.work / f"{name}.json", split)
+    command: list[Any] = [sys.executable, "-m", "flawscope", "train", options.recipe]
+    command += ["--data", options.data_set, "--split", options.work / f"{name}.json"]
+    command += ["--seed", options.seed, "--out", options.work / name]
+    size = [f"input.size_hw=[{options.size[0]}, {options.size[1]}]", f"train.epochs={options.epochs}"]
+    for text in (*size, *options.set_option, *sets):
+        command += ["--set", text]
+    run(command)
 
 
 def batches(gate: int, classes: int) -> list[str]:
@@ -223,7 +235,9 @@ def run_all(options: argparse.Namespace, run: Run = run_command) -> Figures:
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options, checked."""
     parser = make_parser(__doc__)
-    parser.add_argument("--work", type=Path, required=True, help="new folder for the strips and the runs")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder for the strips and the runs; goes on there"
+    )
     parser.add_argument("--strips", type=int, default=500, help="default 500")
     parser.add_argument("--strip-size", default="256x1600", help="default 256x1600")
     parser.add_argument(

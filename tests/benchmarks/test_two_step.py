@@ -85,3 +85,9 @@ def test_sweep_and_curve_ask_for_their_runs(options: Any) -> None:
     trained = [" ".join(words) for words in asked if words[3] == "train"]
     assert "two_step.gate.train.batch=4" in trained[0] and "train.batch=4" in trained[0]
     assert "train.batch=16" in trained[1] and "images-1.json" in trained[1]
+    # Called again in the same folder it takes what is there, and trains what was not measured.
+    (options.work / "images-1" / "figures-train" / "metrics.json").unlink()
+    asked.clear()
+    assert two_step.run_all(options, pretend) == figures
+    assert [words[3] for words in asked] == ["train", "evaluate", "evaluate"]
+    assert "images-1.json" in " ".join(asked[0])
