@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from crack_budget import budget_parser, completed, run_all
 
-SHOWN = ("iou_pooled", "f1_pooled", "precision_pooled", "recall_pooled", "exact_match")
+SHOWN = ("iou_pooled", "f1_pooled", "precision_pooled", "recall_pooled", "exact_match", "image_ap")
 """Figures that are taken from metrics.json."""
 
 
