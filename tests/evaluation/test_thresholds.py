@@ -71,6 +71,22 @@ def test_with_slack_the_middle_of_the_nearly_best_thresholds_and_the_smallest_ar
     assert exact.score == 1.0
 
 
+def test_with_slack_a_minimum_area_is_taken_that_spares_clean_images() -> None:
+    truth = np.zeros((40, 40), np.uint8)
+    truth[20, 5:35] = 1
+    cracked = truth * np.float32(0.8)
+    cracked[20, 2:4] = 0.8
+    speckled = np.zeros((40, 40), np.float32)
+    speckled[3, 3:6] = 0.8
+    with Chooser(["crack"], "f1", areas_px=(0, 2, 4, 8), slack=0.1) as chooser:
+        chooser.add([cracked], [truth])
+        (alone,) = chooser.choose()
+        chooser.add([speckled], [np.zeros((40, 40), np.uint8)])
+        (beside_clean,) = chooser.choose()
+    assert alone.min_area_px == 0
+    assert beside_clean.min_area_px == 4
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_area_counts_equal_cleaning_for_each_area(seed: int) -> None:
     probability, truth = scene(seed, (40, 50))

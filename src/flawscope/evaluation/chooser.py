@@ -96,7 +96,8 @@ class Chooser:
     ) -> None:
         """Differences of the measure up to ``slack`` count as noise of the images.
 
-        Of the thresholds that are as good as the best one the middle is taken, of the areas the smallest.
+        Of the thresholds that are as good as the best one the middle is taken; of the areas the one that
+        tells most images right (something found where something is), and of these the smallest.
         """
         self._names = tuple(class_names)
         self._measure: Measure = measure
@@ -157,11 +158,12 @@ class Chooser:
         curve = curves["f1"] / 2 + curves["f1_tol2"] / 2 if self._measure == "mean" else curves[self._measure]
         best = _middle_of_best(curve, self._slack)
         tried = sorted({int(np.clip(best + 1 + step, 1, 99)) for step in _NEARBY})
-        scores = self._scores(k, tried)
+        scores, wrong = self._scores(k, tried)
         noise = max(self._slack, _EQUAL)
         rows = np.flatnonzero(scores.max(axis=1) >= scores.max() - noise)
         row = int(min(rows, key=lambda at: abs(tried[at] - best - 1)))
-        column = int(np.flatnonzero(scores[row] >= scores[row].max() - noise)[0])
+        columns = np.flatnonzero(scores[row] >= scores[row].max() - noise)
+        column = int(min(columns, key=lambda at: (wrong[row, at], at)))
         return ThresholdChoice(
             class_name=self._names[k],
             threshold=round(float(THRESHOLDS[tried[row] - 1]), 2),
@@ -172,18 +174,22 @@ class Chooser:
             areas={area: float(scores[row, c]) for c, area in enumerate(self._areas_px)},
         )
 
-    def _scores(self, k: int, tried: Sequence[int]) -> Values:
-        """Return the measure at each level of ``tried`` and each minimum area."""
+    def _scores(self, k: int, tried: Sequence[int]) -> tuple[Values, Values]:
+        """Return the measure at each level of ``tried`` and each minimum area, and how many images it tells
+        wrong."""
         totals = np.zeros((4, len(tried), len(self._areas_px)))
+        wrong = np.zeros(totals.shape[1:])
         for level, true in self._stored(k):
             near_true = within(true, 2)
             for row, number in enumerate(tried):
-                totals[:, row] += area_counts(level >= number, true, near_true, self._areas_px)
+                counts = area_counts(level >= number, true, near_true, self._areas_px)
+                totals[:, row] += counts
+                wrong[row] += (counts[0] > 0) != true.any()
         predicted, tp, predicted_hit, true_hit = totals
         true_total = np.full(predicted.shape, self._sums[k].true)
         strict = np.nan_to_num(ratio(2 * tp, predicted + true_total))
         tolerant = np.nan_to_num(f1_of_hits(predicted_hit, predicted, true_hit, true_total))
-        return {"f1": strict, "f1_tol2": tolerant, "mean": (strict + tolerant) / 2}[self._measure]
+        return {"f1": strict, "f1_tol2": tolerant, "mean": (strict + tolerant) / 2}[self._measure], wrong
 
     def _store(self, k: int, level: Levels, true: npt.NDArray[np.bool_]) -> None:
         data = zlib.compress(level.tobytes() + np.packbits(true).tobytes(), level=1)

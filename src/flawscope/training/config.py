@@ -292,7 +292,8 @@ class ValidationConfig(Section):
         ge=0.0,
         le=0.5,
         description="Differences in it that are taken for noise of the validation images: of the thresholds "
-        "that come so close to the best one the middle is chosen, of the minimum areas the smallest.",
+        "that come so close to the best one the middle is chosen, of the minimum areas the smallest of those "
+        "that tell most images right.",
     )
     min_area_px: tuple[int, ...] = Field(
         default=(0, 10, 25, 50, 100, 200),
