@@ -51,6 +51,22 @@ def fail(message: str) -> NoReturn:
     raise SystemExit(2)
 
 
+def go_on_with(work: Path, settings: Mapping[str, Any]) -> None:
+    """Keep ``settings`` in ``work``; ends the program with code 2 where an earlier call there had others.
+
+    A benchmark that takes earlier runs from its folder would else show them under settings they never had.
+    """
+    path = work / "settings.json"
+    told = json.loads(json.dumps(settings, default=str))
+    if not path.is_file():
+        path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        return
+    before = json.loads(path.read_text(encoding="utf-8"))
+    for name, value in told.items():
+        if before.get(name) != value:
+            fail(f"{work} holds runs with {name} = {before.get(name)!r}, not {value!r}; name another --work.")
+
+
 def say(text: str) -> None:
     """Print a line at once, also into a file or pipe."""
     sys.stdout.write(text + "\n")

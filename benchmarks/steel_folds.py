@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from common import Figures, machine, make_parser, say, write_result
+from common import Figures, go_on_with, machine, make_parser, say, write_result
 from crack_budget import Command, measure_apart, run_command, wall_minutes
 
 PROTOCOLS = {
@@ -154,6 +154,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.work = options.work.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
+    shared = ("images", "size", "input", "folds", "quiet_minutes", "steps", "target")
+    shared += ("test_per_class", "seed", "set_option")
+    go_on_with(options.work, {name: getattr(options, name) for name in shared})
     return options
 
 

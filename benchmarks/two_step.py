@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import Figures, machine, make_parser, say, write_result
+from common import Figures, go_on_with, machine, make_parser, say, write_result
 from crack_budget import Run, run_command
 
 if TYPE_CHECKING:
@@ -257,6 +257,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--set-option", action="append", default=[], metavar="a.b=c", help="for train --set")
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
+    shared = ("strips", "strip_size", "size", "epochs", "recipe", "seed", "set_option")
+    go_on_with(options.work, {name: getattr(options, name) for name in shared})
     return options
 
 

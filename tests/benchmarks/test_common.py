@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from common import data_folder, finite, machine, make_parser, write_result
+from common import data_folder, finite, go_on_with, machine, make_parser, write_result
 
 
 def test_result_file_has_figures_and_machine_only(tmp_path: Path) -> None:
@@ -53,3 +53,14 @@ def test_missing_data_ends_with_code_2(tmp_path: Path, capsys: pytest.CaptureFix
     assert "no folder 'cfd'" in capsys.readouterr().err
     (tmp_path / "cfd").mkdir()
     assert data_folder(tmp_path, "cfd") == tmp_path
+
+
+def test_a_folder_goes_on_with_the_settings_it_began_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    go_on_with(tmp_path, {"size": (96, 192), "epochs": 30})
+    go_on_with(tmp_path, {"size": (96, 192), "epochs": 30})
+    with pytest.raises(SystemExit) as ended:
+        go_on_with(tmp_path, {"size": (128, 256), "epochs": 30})
+    assert ended.value.code == 2
+    assert "size = [96, 192], not [128, 256]" in capsys.readouterr().err

@@ -297,7 +297,7 @@ class ValidationConfig(Section):
     )
     min_area_px: tuple[int, ...] = Field(
         default=(0, 10, 25, 50, 100, 200),
-        description="Minimum areas in px to choose from; the smallest of equally good ones.",
+        description="Minimum areas in px to choose from; see slack.",
     )
     presence_px: int | Literal["tuned"] = Field(
         default=1,

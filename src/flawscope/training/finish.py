@@ -162,8 +162,10 @@ def _write(
 ) -> Bundle:
     measure = config.validation.threshold_rule
     rule, where = f"largest {measure}", f"{len(prepared.val)} validation images of this run"
-    if config.validation.slack:
-        rule += f", middle of those within {config.validation.slack:g}"
+    area_rule = rule
+    if slack := config.validation.slack:
+        rule += f", middle of those within {slack:g}"
+        area_rule += f", of those within {slack:g} the one that tells most images right"
     thresholds = {n: Chosen(value=c.threshold, rule=rule, data=where) for n, c in choices.items()}
     if measure == "half":
         words = "of two classes" if len(prepared.classes) == 1 else "of each class and its absence"
@@ -178,7 +180,7 @@ def _write(
         out=folder / BUNDLE,
         parity_images=_parity_images(config, prepared),
         thresholds=thresholds,
-        min_area_px={n: Chosen(value=c.min_area_px, rule=rule, data=where) for n, c in choices.items()},
+        min_area_px={n: Chosen(value=c.min_area_px, rule=area_rule, data=where) for n, c in choices.items()},
         presence_px=presence,
         metrics={"validation": {measure: {n: round(c.score, 4) for n, c in choices.items()}}},
         fingerprint=facts,
