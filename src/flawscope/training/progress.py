@@ -37,7 +37,7 @@ class LogReporter:
         self._every = every
         self._last = time.monotonic()
         self._crops = 0
-        self._first_step: int | None = None
+        self._first_step = self._at = 0
         self._began = self._last
 
     def say(self, text: str) -> None:
@@ -47,8 +47,10 @@ class LogReporter:
     def step(self, step: int, total: int, crops: int, loss: float, lr: float) -> None:
         """Tell a line at every ``every``-th step, with rate and time left."""
         now = time.monotonic()
-        if self._first_step is None:
-            self._first_step, self._began = step - 1, now
+        if step <= self._at or not self._at:  # the first step, or that of the next fold
+            # Its own time holds all that went before: rates begin after it.
+            self._first_step, self._began, self._last, self._crops = step, now, now, -crops
+        self._at = step
         self._crops += crops
         if step % self._every and step != total:
             return
@@ -68,7 +70,7 @@ class LogReporter:
     def epoch(self, row: Mapping[str, Any]) -> None:
         """Tell the figures of an epoch."""
         _LOG.info("epoch %s: %s", row.get("epoch"), describe(row))
-        self._last = time.monotonic()
+        self._last, self._crops = time.monotonic(), 0  # validation is no training
 
     def close(self) -> None:
         """Nothing to end."""
@@ -92,7 +94,7 @@ class BarReporter:
             console=Console(stderr=True),
         )
         self._task: Any = None
-        self._crops = 0
+        self._crops = self._at = 0
         self._began = 0.0
 
     def say(self, text: str) -> None:
@@ -105,6 +107,10 @@ class BarReporter:
             self._bar.start()
             self._task = self._bar.add_task("", total=total, completed=step - 1, note="")
             self._began = time.monotonic()
+        elif step <= self._at:  # the first step of the next fold
+            self._bar.reset(self._task, total=total, completed=step - 1)
+            self._crops, self._began = 0, time.monotonic()
+        self._at = step
         self._crops += crops
         rate = self._crops / max(time.monotonic() - self._began, 1e-9)
         self._bar.update(self._task, completed=step, note=f"loss {loss:.4f}  lr {lr:.1e}  {rate:.1f} crops/s")
