@@ -96,8 +96,8 @@ def measure(options: argparse.Namespace) -> Figures:
             for sample in list(dataset.samples)[:: options.every]:
                 image, mask = sample.image(), np.asarray(sample.mask) == 1
                 pairs.append((inspector.predict_probability(image)[0], mask))
-                for row, column in clean_corners(mask):
-                    crop = image[row : row + CROP_PX, column : column + CROP_PX].copy()
+                for top, left in clean_corners(mask):
+                    crop = image[top : top + CROP_PX, left : left + CROP_PX].copy()
                     crops.append(inspector.predict_probability(crop)[0])
             tables[name] = grid(pairs, crops)
             crop_count[name] = len(crops)
