@@ -75,6 +75,15 @@ def run_folder(options: argparse.Namespace, network: str, protocol: str) -> Path
     return Path(options.work) / f"{network}-{protocol}"
 
 
+def budget(options: argparse.Namespace) -> Figures:
+    """What a fold may take, by the unit that was asked for."""
+    if options.steps:
+        return {"steps_a_fold": options.steps}
+    if options.minutes:
+        return {"minutes_a_fold": options.minutes}
+    return {"quiet_minutes_a_fold": options.quiet_minutes}
+
+
 def told(folder: Path) -> Figures:
     """The rows of ``folds.csv``: numbers by fold, and mean and sd."""
     with (folder / "folds.csv").open(encoding="utf-8", newline="") as file:
@@ -86,14 +95,15 @@ def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measur
     """All networks and protocols, one after another, then the tables."""
     facts = machine()
     data, split = make_data(options, run)
-    figures: Figures = {"images": options.images, "quiet_minutes_a_fold": options.quiet_minutes, "runs": {}}
+    figures: Figures = {"images": options.images, **budget(options), "runs": {}}
     done = []
     for network in options.networks:
         for protocol in options.protocols:
             folder = run_folder(options, network, protocol)
             quiet_s = 0.0 if options.steps else measure()
             if not (folder / "folds.csv").is_file():
-                run(train_command(options, network, protocol, wall_minutes(options.quiet_minutes, quiet_s)))
+                minutes = options.minutes or wall_minutes(options.quiet_minutes, quiet_s)
+                run(train_command(options, network, protocol, minutes))
             found = told(folder)
             figures["runs"][folder.name] = {"quiet_minute_s": quiet_s, **found}
             write_result(options.json, figures, facts)
@@ -140,6 +150,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--input", default="[64, 400]", help="size that networks see (default [64, 400])")
     parser.add_argument("--folds", type=int, default=5, help="default 5")
     parser.add_argument("--quiet-minutes", type=float, default=5.0, help="budget of each fold (default 5)")
+    parser.add_argument("--minutes", type=float, default=0.0, help="minutes of the clock a fold, instead")
     parser.add_argument("--steps", type=int, default=0, help="steps of each fold instead of minutes")
     parser.add_argument("--target", type=int, default=150, help="images a class, balanced (default 150)")
     parser.add_argument(
@@ -154,7 +165,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.work = options.work.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
-    shared = ("images", "size", "input", "folds", "quiet_minutes", "steps", "target")
+    shared = ("images", "size", "input", "folds", "quiet_minutes", "minutes", "steps", "target")
     shared += ("test_per_class", "seed", "set_option")
     go_on_with(options.work, {name: getattr(options, name) for name in shared})
     return options

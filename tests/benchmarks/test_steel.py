@@ -74,3 +74,14 @@ def test_a_fold_has_its_minutes(tmp_path: Path) -> None:
     command = steel_folds.train_command(options, "severstal-resnet34", "copies", 2.5)
     assert command[command.index("--minutes") + 1] == "2.500" and "folds.copies=before" in command
     assert "folds.weights=carried" not in command
+
+
+def test_the_unit_of_the_budget_is_told(tmp_path: Path) -> None:
+    wanted = {
+        (): {"quiet_minutes_a_fold": 5.0},
+        ("--minutes", "3"): {"minutes_a_fold": 3.0},
+        ("--minutes", "3", "--steps", "7"): {"steps_a_fold": 7},
+    }
+    for number, (words, told) in enumerate(wanted.items()):
+        options = steel_folds.parse(["--work", str(tmp_path / str(number)), *words])
+        assert steel_folds.budget(options) == told
