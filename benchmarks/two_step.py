@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import statistics
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,10 +114,14 @@ def batches(gate: int, classes: int) -> list[str]:
 def gate_figures(
     options: argparse.Namespace, dataset: Dataset, split: Split, run_folder: Path
 ) -> list[Figures]:
-    """What a gate before a segmenter spares and misses on the test images, and what time that saves."""
+    """What a gate before a segmenter spares and misses on the test images, and what time that saves.
+
+    Times are of whole inspections that write a table and no pictures.
+    """
     from flawscope.bundle import Bundle
     from flawscope.data.mask_labels import CLEAN, as_labels
     from flawscope.evaluation.gate_report import choose_gate
+    from flawscope.inspection.bench import BenchSettings, bench
     from flawscope.inspection.gate import with_gate
     from flawscope.inspection.inspector import Inspector
 
@@ -127,13 +129,16 @@ def gate_figures(
     gate = Bundle.load(run_folder / "gate" / "bundle")
     test = as_labels(dataset.subset(split.part("test")))
     images = [(sample.image(), sample.labels != (CLEAN.id,)) for sample in test]
+    paths = tuple(Path(sample.image_path) for sample in test)
+    settings = BenchSettings(paths, formats=("csv",), repeats=options.repeats)
     rows = []
     for level in options.levels:
         report = choose_gate(plain, gate, dataset, split, "val", level)
         gated = with_gate(plain, gate, report.chosen, options.work / f"gated-{level:g}")
-        behind, alone = Inspector(gated), Inspector(plain)
+        behind = Inspector(gated)
         found = [behind.inspect(image).spared for image, _ in images]
-        seconds = _seconds([alone, behind], [image for image, _ in images], options.repeats)
+        saving = bench([gated], lambda bundles: Inspector(list(bundles)), settings).gate
+        assert saving is not None
         rows.append(
             {
                 "level": level,
@@ -142,9 +147,9 @@ def gate_figures(
                 "defective": sum(bad for _, bad in images),
                 "missed": sum(spared and bad for spared, (_, bad) in zip(found, images, strict=True)),
                 "spared": sum(spared and not bad for spared, (_, bad) in zip(found, images, strict=True)),
-                "ms_an_image_without": 1000 * seconds[0],
-                "ms_an_image_with": 1000 * seconds[1],
-                "time_saved": 1 - seconds[1] / seconds[0],
+                "ms_an_image_without": saving.without_ms,
+                "ms_an_image_with": saving.with_ms,
+                "time_saved": saving.time_saved,
             }
         )
     return rows
@@ -165,18 +170,6 @@ def _segmenter(options: argparse.Namespace, dataset: Dataset) -> Bundle:
         network, network_name="unet", network_options=stored, classes=dataset.classes, input_spec=spec,
         out=options.work / "segmenter", parity_images=[dataset[0].image()], multi_label=True,
     )  # fmt: skip
-
-
-def _seconds(inspectors: Sequence[Any], images: Sequence[Any], repeats: int) -> list[float]:
-    """Median seconds an image of each, in turns, so that a noisy machine hits all alike."""
-    rounds: list[list[float]] = [[] for _ in inspectors]
-    for _ in range(repeats):
-        for inspector, times in zip(inspectors, rounds, strict=True):
-            begin = time.perf_counter()
-            for image in images:
-                inspector.inspect(image)
-            times.append((time.perf_counter() - begin) / len(images))
-    return [statistics.median(times) for times in rounds]
 
 
 def tell(row: Figures) -> None:

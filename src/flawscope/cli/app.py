@@ -28,6 +28,7 @@ VERBS: dict[str, str] = {
     "table": "Put runs into a paper's table, beside the printed figures.",
     "threshold": "Choose a model's thresholds on labelled images.",
     "recipes": "List training recipes, or print one with its network and cost.",
+    "bench": "Time each stage of an inspection on this machine and compare with limits.",
 }
 """Each verb and its help. The function of the same name lies in ``flawscope/cli/VERB.py``."""
 

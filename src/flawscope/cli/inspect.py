@@ -96,7 +96,7 @@ def inspect(
     settings = RunSettings(
         inputs=tuple(images),
         out=out,
-        formats=_formats(format_) or DEFAULT_FORMATS,
+        formats=chosen_formats(format_) or DEFAULT_FORMATS,
         scale=as_scale(scale),
         scale_of=_scale_file(scale_file),
         max_pixels=max_pixels,
@@ -197,7 +197,8 @@ def _line(result: Inspection) -> str:
     return f"{result.image}: {len(result.findings)} findings, {result.seconds:.2f} s{notes}"
 
 
-def _formats(given: Sequence[str] | None) -> tuple[str, ...]:
+def chosen_formats(given: Sequence[str] | None) -> tuple[str, ...]:
+    """The formats of ``--format A,B --format C``, each once."""
     parts = [part.strip() for text in given or () for part in text.split(",")]
     return tuple(dict.fromkeys(part for part in parts if part))
 

@@ -95,6 +95,13 @@ def load_gate(bundle: Bundle, runtime: str = "auto", threads: int | None = None)
     return Gate(make_runtime(bundle, stage, runtime, threads), stage.input, value)
 
 
+def without_gate(bundle: Bundle) -> Bundle:
+    """The bundle as if it held no gate; its files stay where they are, with the bundle that was given."""
+    stages = [stage for stage in bundle.manifest.stages if stage.role != "gate"]
+    manifest = bundle.manifest.model_copy(update={"stages": type(bundle.manifest.stages)(stages)})
+    return Bundle(bundle.root, manifest, bundle.source)
+
+
 def gate_stage(manifest: Manifest) -> StageSpec | None:
     """The stage of role ``gate``, if there is one."""
     return next((stage for stage in manifest.stages if stage.role == "gate"), None)

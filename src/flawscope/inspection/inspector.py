@@ -26,6 +26,7 @@ from flawscope.inspection.postprocess import finish_stack
 from flawscope.inspection.preprocess import check_rgb, network_size_hw
 from flawscope.inspection.resample import shrink_source
 from flawscope.inspection.runtimes import make_runtime
+from flawscope.inspection.stopwatch import Stopwatch, TimedRuntime, TimedSource
 from flawscope.inspection.tiles import Network, predict_bands, working_scales
 from flawscope.inspection.working_scale import ScaleSearch
 from flawscope.manifest import Role
@@ -87,6 +88,8 @@ class Inspector:
         self.min_area_px.update(min_area_px or {})
         check_values(self.thresholds, self.min_area_px)
         self.presence_px = {name: self.bundles[0].presence_px(name) for name in names}
+        self.stopwatch = Stopwatch()
+        """Where the time goes; only `flawscope bench` asks it."""
         self._networks = [self._network(item, runtime, threads) for item in self.bundles]
         self._gates = load_gates(self.bundles, runtime, threads, gate_threshold)
 
@@ -152,7 +155,8 @@ class Inspector:
         ]
         if self._gates is None or not self.two_step:
             return average(second), None, average(second)
-        first = [gate.scores(given, flip_tta=tta) for gate in self._gates.gates]
+        with self.stopwatch.stage("gate"):
+            first = [gate.scores(given, flip_tta=tta) for gate in self._gates.gates]
         both = [joint_scores(g, c) for g, c in zip(first, second, strict=True)]
         return average(both), average(first), average(second)
 
@@ -187,18 +191,22 @@ class Inspector:
     ) -> Inspection:
         """As :meth:`inspect`, for a picture that is read in bands."""
         begin = time.perf_counter() if started is None else started
+        source = TimedSource(source, self.stopwatch)
         if self.task == "classification":
-            return self._labelled(source, name, scale, notes, begin)
+            with self.stopwatch.stage("prepare"):
+                return self._labelled(source, name, scale, notes, begin)
         gate_score, spared = self._gate(source)
-        prediction, scales = self._predict(source, spared)
+        with self.stopwatch.stage("prepare"):
+            prediction, scales = self._predict(source, spared)
         stack = prediction.stack
-        findings = find(
-            prediction.mask if stack is None else np.moveaxis(stack, 0, -1),
-            classes=self.classes,
-            probability=prediction.probability,
-            scale=scale,
-            image=name,
-        )
+        with self.stopwatch.stage("measure"):
+            findings = find(
+                prediction.mask if stack is None else np.moveaxis(stack, 0, -1),
+                classes=self.classes,
+                probability=prediction.probability,
+                scale=scale,
+                image=name,
+            )
         if scales != (1.0,):
             notes = (*notes, f"working scale {', '.join(f'{value:g}' for value in scales)}")
         return Inspection(
@@ -251,7 +259,9 @@ class Inspector:
         if manifest.width_range_px is not None:
             search = replace(search, width_range_px=manifest.width_range_px)
         return Network(
-            make_runtime(bundle, bundle.stage(_ROLES[self.task]), runtime, threads),
+            TimedRuntime(
+                make_runtime(bundle, bundle.stage(_ROLES[self.task]), runtime, threads), self.stopwatch
+            ),
             manifest.input,
             len(self.classes) - manifest.two_step,
             search,
@@ -261,7 +271,8 @@ class Inspector:
         """Probability of a defect by the gate, and whether that spares the image the other network."""
         if self._gates is None:
             return None, False
-        score = self._gates.score(source, flip_tta=self.options.flip_tta)
+        with self.stopwatch.stage("gate"):
+            score = self._gates.score(source, flip_tta=self.options.flip_tta)
         return score, score < self._gates.threshold
 
     def _predict(self, source: RowSource, spared: bool) -> tuple[Prediction, tuple[float, ...]]:

@@ -144,7 +144,8 @@ def inspect_folder(
     seconds = time.perf_counter() - started
     record = RunRecord(inspector, tuple(ordered), settings.scale, settings.formats, skipped, resumed, seconds)
     stems = [item.stem_path for item in listed if item.stem_path in results]
-    files = dict(write_run(out, stems, [journal.picture_path(stem) for stem in stems], record))
+    with inspector.stopwatch.stage("write"):
+        files = dict(write_run(out, stems, [journal.picture_path(stem) for stem in stems], record))
     if settings.explainer is not None:
         files["explain"] = "explain"
     return RunResult(out, tuple(ordered), skipped, resumed, seconds, files)
@@ -155,7 +156,8 @@ def _one(item: InputImage, inspector: Inspector, settings: RunSettings, journal:
     begin = time.perf_counter()
     name = _shown_name(item)
     try:
-        source, notes = open_image(item.path, settings.max_pixels, inspector.need_bytes_per_px())
+        with inspector.stopwatch.stage("read"):
+            source, notes = open_image(item.path, settings.max_pixels, inspector.need_bytes_per_px())
         result = inspector.inspect_source(source, name, settings.scale_for(item), notes, begin)
     except (ImageError, MemoryError) as error:
         # Tables and reports travel: they name the image as the user gave it, not the folders of this machine.
@@ -168,7 +170,10 @@ def _one(item: InputImage, inspector: Inspector, settings: RunSettings, journal:
             error=" ".join(text.split()),
         )
     picture = journal.picture_path(item.stem_path)
-    write_image(settings.out, item.stem_path, source, result, inspector.classes, settings.formats, picture)
+    with inspector.stopwatch.stage("write"):
+        write_image(
+            settings.out, item.stem_path, source, result, inspector.classes, settings.formats, picture
+        )
     if settings.explainer is not None:
         write_attention(_explained(settings.out, item), settings.explainer.draw(source))
     slim = _without_prediction(result)
