@@ -67,6 +67,8 @@ def train_command(options: argparse.Namespace, network: str, protocol: str, minu
     sets += [f"train.steps={options.steps}"] if options.steps else []
     for text in (*sets, *PROTOCOLS[protocol], *options.set_option):
         command += ["--set", text]
+    if (run_folder(options, network, protocol) / "fold-0").is_dir():
+        command += ["--resume"]
     return command
 
 
@@ -82,6 +84,11 @@ def budget(options: argparse.Namespace) -> Figures:
     if options.minutes:
         return {"minutes_a_fold": options.minutes}
     return {"quiet_minutes_a_fold": options.quiet_minutes}
+
+
+def whole(folder: Path, folds: int) -> bool:
+    """Whether an earlier call ended all folds there; the table is written after each of them."""
+    return (folder / "folds.csv").is_file() and str(folds - 1) in told(folder)
 
 
 def told(folder: Path) -> Figures:
@@ -101,7 +108,7 @@ def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measur
         for protocol in options.protocols:
             folder = run_folder(options, network, protocol)
             quiet_s = 0.0 if options.steps else measure()
-            if not (folder / "folds.csv").is_file():
+            if not whole(folder, options.folds):
                 minutes = options.minutes or wall_minutes(options.quiet_minutes, quiet_s)
                 run(train_command(options, network, protocol, minutes))
             found = told(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,14 @@ def test_folds_by_both_protocols(tmp_path: Path, capsys: pytest.CaptureFixture[s
     leaky = figures["runs"]["severstal-unet-thesis"]["mean"]
     assert leaky["val_twins"] > 0 and leaky["val_seen"] > 0
     assert "have a copy in training" in capsys.readouterr().out
+    honest = tmp_path / "work" / "severstal-unet-honest"
+    shutil.rmtree(honest / "fold-1")
+    (honest / "folds.csv").write_text("".join((honest / "folds.csv").read_text().splitlines(True)[:2]))
+    assert not steel_folds.whole(honest, 2), "a call that was cut goes on where it was"
+    again = steel_folds.run_all(options, in_this_process)
+    for name in ("0", "1", "mean"):
+        one, other = (found["runs"][honest.name][name] for found in (figures, again))
+        assert one["test_dice"] == other["test_dice"]
     assert "this leaks" in (tmp_path / "work/tables/thesis-61.md").read_text(encoding="utf-8")
 
 
