@@ -26,13 +26,13 @@ HALF = Chosen(value=0.5, rule="half", data="none")
 
 
 class Slow:
-    """The network, and 20 ms more for each run."""
+    """The network, and a tenth of a second more for each run: far more than anything else takes here."""
 
     def __init__(self, runtime: Any) -> None:
         self._runtime = runtime
 
     def run(self, batch: FloatArray) -> FloatArray:
-        time.sleep(0.02)
+        time.sleep(0.1)
         return self._runtime.run(batch)  # type: ignore[no-any-return]
 
 
@@ -69,7 +69,7 @@ def test_each_stage_is_timed_and_together_they_are_the_total(photos: Path, tmp_p
     assert (result.images, result.failed, result.repeats, result.gate) == (4, (), 2, None)
     assert result.megapixels == pytest.approx(0.008) and result.runtime == "onnx"
     assert set(result.stages) == {"read", "prepare", "network", "measure", "write", "other"}
-    assert result.stages["network"].median_ms >= 20
+    assert result.stages["network"].median_ms >= 100
     assert sum(row.median_ms for row in result.stages.values()) == pytest.approx(
         result.total.median_ms, rel=0.2
     )
@@ -79,12 +79,12 @@ def test_each_stage_is_timed_and_together_they_are_the_total(photos: Path, tmp_p
 
 
 def test_a_gate_saves_the_time_of_what_it_spares(photos: Path, gated: Bundle) -> None:
-    result = bench([gated], slow, BenchSettings((photos,), formats=("csv",), repeats=3))
+    result = bench([gated], slow, BenchSettings((photos,), formats=("csv",), repeats=2))
     assert result.gate is not None and "gate" in result.stages
     assert (result.gate.spared, result.gate.images, result.gate.threshold) == (3, 4, 0.5)
-    assert result.gate.without_ms > 20 and result.gate.with_ms < result.gate.without_ms
+    assert result.gate.without_ms > 100 and result.gate.with_ms < result.gate.without_ms
     assert result.gate.time_saved == pytest.approx(1 - result.gate.with_ms / result.gate.without_ms)
-    assert result.gate.time_saved > 0.3
+    assert result.gate.time_saved > 0.2, "three of four runs of the network"
 
 
 def test_without_its_gate_a_bundle_is_what_it_was(gated: Bundle) -> None:
