@@ -175,8 +175,9 @@ def width_errors(inspector: Inspector, seeds: Iterable[int], cuts: Sequence[floa
     import numpy as np
 
     from flawscope.data.synthetic.concrete import ConcreteOptions, render_concrete
+    from flawscope.evaluation.width_pairs import centreline_widths, paired_widths
     from flawscope.measurement import measure
-    from measure_accuracy import _line, _truth, compare
+    from measure_accuracy import true_widths
 
     pairs: list[list[Any]] = [[] for _ in cuts]
     for seed in seeds:
@@ -185,8 +186,8 @@ def width_errors(inspector: Inspector, seeds: Iterable[int], cuts: Sequence[floa
             continue
         probability = inspector.predict_probability(drawn.image)[0]
         for k, cut in enumerate(cuts):
-            for finding in measure((probability >= cut).astype(np.uint8)):
-                pairs[k].append(compare(*_line(finding), *_truth(drawn.cracks)))
+            found = centreline_widths(measure((probability >= cut).astype(np.uint8)))
+            pairs[k].append(paired_widths(*found, *true_widths(drawn.cracks)))
     return [_width_figures(np.vstack([np.zeros((0, 2)), *some])) for some in pairs]
 
 

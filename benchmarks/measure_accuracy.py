@@ -16,7 +16,6 @@ from exact_shapes import Shape, bar, ring, star, wedge
 
 if TYPE_CHECKING:
     from flawscope.data.synthetic import CrackTruth
-    from flawscope.types import Finding
 
 Array = npt.NDArray[np.float64]
 
@@ -27,8 +26,6 @@ BANDS_PX = ((0.0, 1.0), (1.0, 2.0), (2.0, 5.0), (5.0, 10.0), (10.0, 20.0))
 """True widths that synthetic errors are grouped by. Masks are at least 1 px wide: below that all are off."""
 FORKED = ("cross", "y")
 """Shapes whose arms share pixels, so that area over length is not their width."""
-NEAR_PX = 1.5
-"""A measured centreline point is compared with a true one no farther than this."""
 
 
 def shapes(
@@ -52,12 +49,13 @@ def shape_errors(shape: Shape) -> Figures:
     ``width_to_mask`` compares with the mean width of the mask itself, its area over the length: a bar 2 px
     wide at 45 degrees covers two or three rows of pixel corners, and so is drawn 1.4 or 2.1 px wide.
     """
+    from flawscope.evaluation.width_pairs import centreline_widths
     from flawscope.measurement import measure
 
     findings = measure(shape.mask)
     finding = max(findings, key=lambda item: item.area_px)
     assert finding.width_mean_px is not None and finding.length_px is not None
-    points, widths = _line(finding)
+    points, widths = centreline_widths([finding])
     error = np.abs(widths - shape.width_at(points))
     drawn = float(shape.mask.sum()) / shape.length_px
     return {
@@ -93,6 +91,7 @@ def golden(every: Iterable[Shape]) -> Figures:
 def synthetic(count: int, side_px: int, first_seed: int = 0) -> Figures:
     """Errors of widths along the centrelines of synthetic cracks, whose masks are exact."""
     from flawscope.data.synthetic.concrete import render_concrete
+    from flawscope.evaluation.width_pairs import centreline_widths, paired_widths
     from flawscope.measurement import measure
 
     pairs: list[Array] = [np.zeros((0, 2))]
@@ -103,10 +102,9 @@ def synthetic(count: int, side_px: int, first_seed: int = 0) -> Figures:
         if not drawn.cracks:
             continue
         pictures += 1
-        truth = _truth(drawn.cracks)
+        truth = true_widths(drawn.cracks)
         findings = measure(drawn.mask)
-        for finding in findings:
-            pairs.append(compare(*_line(finding), *truth))
+        pairs.append(paired_widths(*centreline_widths(findings), *truth))
         measured = sum(finding.length_px or 0.0 for finding in findings)
         lengths.append(measured / max(_length_inside(drawn.cracks, side_px), 1.0))
     return {"pictures": pictures, "points": sum(map(len, pairs)), **_width_figures(np.vstack(pairs))} | {
@@ -114,32 +112,7 @@ def synthetic(count: int, side_px: int, first_seed: int = 0) -> Figures:
     }
 
 
-def compare(points_xy: Array, widths: Array, true_xy: Array, true_widths: Array) -> Array:
-    """Pairs (measured, true width), N x 2, of measured points beside exactly one true crack.
-
-    Where another course passes within the sum of the half widths (at forks and crossings) the width of either
-    is not defined, and the point is left out.
-    """
-    from scipy.spatial import KDTree
-
-    if len(points_xy) == 0 or len(true_xy) == 0:
-        return np.zeros((0, 2))
-    tree = KDTree(true_xy)
-    distance, nearest = tree.query(points_xy)
-    chosen = true_widths[nearest]
-    # Along its own course a crack stays within reach only for so many points; a second course doubles them.
-    reach = tree.query_ball_point(points_xy, chosen + 2.0, return_length=True)
-    own = 2 * (chosen + 2.0) / _spacing(true_xy) + 3
-    usable = (distance <= NEAR_PX) & (reach <= 1.25 * own)
-    return np.column_stack([widths[usable], chosen[usable]])
-
-
-def _spacing(points_xy: Array) -> float:
-    steps = np.hypot(*np.diff(points_xy, axis=0).T) if len(points_xy) > 1 else np.ones(1)
-    return float(max(np.median(steps), 1e-3))
-
-
-def _truth(cracks: Sequence[CrackTruth]) -> tuple[Array, Array]:
+def true_widths(cracks: Sequence[CrackTruth]) -> tuple[Array, Array]:
     """All true points, resampled to half a pixel, and their widths."""
     points, widths = [], []
     for crack in cracks:
@@ -158,15 +131,6 @@ def _length_inside(cracks: Sequence[CrackTruth], side_px: int) -> float:
         inside = np.all((middle > -0.5) & (middle < side_px - 0.5), axis=1)
         total += float(np.hypot(*np.diff(crack.points_xy_px, axis=0).T)[inside].sum())
     return total
-
-
-def _line(finding: Finding) -> tuple[Array, Array]:
-    """Centreline points N x 2 with a defined width, and the widths."""
-    line = finding.centreline
-    if line is None:
-        return np.zeros((0, 2)), np.zeros(0)
-    known = np.isfinite(line.width_px)
-    return line.points_xy_px[known], line.width_px[known]
 
 
 def _width_figures(pairs: Array) -> Figures:

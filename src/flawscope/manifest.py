@@ -7,6 +7,7 @@ here. Reading and checking the files themselves is the business of :mod:`flawsco
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -129,6 +130,30 @@ class Chosen(Strict):
     data: str = ""
 
 
+class WidthErrors(Strict):
+    """How much wider than the truth the network marks a class, in its own pixels, at several thresholds.
+
+    Inspection takes the bias off the widths of lines (``threshold --method widths`` measures it).
+    """
+
+    thresholds: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = Field(min_length=1)
+    bias_px: tuple[Annotated[float, Field(ge=-100.0, le=100.0)], ...]
+    """Median of marked less true width at each threshold."""
+    u_px: tuple[Annotated[float, Field(ge=0.0, le=100.0)], ...]
+    """Standard uncertainty of a width once the bias is off."""
+    points: int = Field(ge=1, description="Places along centrelines that it was found on.")
+    rule: str = ""
+    data: str = ""
+
+    @model_validator(mode="after")
+    def _table(self) -> Self:
+        if not len(self.thresholds) == len(self.bias_px) == len(self.u_px):
+            raise ValueError("thresholds, bias_px and u_px are of one length")
+        if any(low >= high for low, high in pairwise(self.thresholds)):
+            raise ValueError("the thresholds of width errors rise")
+        return self
+
+
 _OF_GATES = ("input", "threshold")
 
 
@@ -221,6 +246,8 @@ class Manifest(Strict):
     presence_px: dict[str, Chosen] = Field(default_factory=dict)
     promises: dict[str, Promise] = Field(default_factory=dict)
     """Class name -> what its threshold promises about misses."""
+    width_errors: dict[str, WidthErrors] = Field(default_factory=dict)
+    """Class name -> what is taken off the widths of its lines."""
     multi_label: bool = False
     """Classes may overlap (severstal-like stacks); false when the most probable class wins."""
     working_scales: tuple[Annotated[float, Field(gt=0.0, le=8.0)], ...] = (1.0,)
@@ -261,7 +288,7 @@ class Manifest(Strict):
             raise ValueError("a bundle has one stage of a role")
         if self.two_step and len(self.classes) < 2:
             raise ValueError("a gate before a classifier: the first class means clean, others are needed")
-        for key in ("thresholds", "min_area_px", "presence_px", "promises"):
+        for key in ("thresholds", "min_area_px", "presence_px", "promises", "width_errors"):
             unknown = sorted(set(getattr(self, key)) - set(names))
             if unknown:
                 raise ValueError(f"{key} names unknown classes: {', '.join(unknown)}")
@@ -273,6 +300,12 @@ class Manifest(Strict):
         if self.width_range_px is not None and not 0 < self.width_range_px[0] <= self.width_range_px[1]:
             raise ValueError("width_range_px is (smallest, largest), above 0")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_no_widths(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A manifest without errors of widths keeps its text, and its hash."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if value or key != "width_errors"}
 
     @property
     def two_step(self) -> bool:

@@ -23,7 +23,8 @@ def threshold(
         typer.Option(
             "--method",
             help="How to choose: f1; connectivity (as high as cracks bear without falling apart); "
-            "risk (a promise about misses); gate (of the gate, for a stated miss rate).",
+            "risk (a promise about misses); gate (of the gate, for a stated miss rate); widths (no "
+            "threshold: how much too wide lines are marked, which inspect then takes off).",
         ),
     ] = "f1",
     measure: Annotated[

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from flawscope.evaluation.chooser import ThresholdChoice
     from flawscope.evaluation.gate_threshold import GateCut
     from flawscope.evaluation.risk import RiskChoice
+    from flawscope.evaluation.width_report import WidthChoice
 
 
 def draw_precision_recall(path: Path, rows: Sequence[ImageRow], names: Sequence[str]) -> None:
@@ -121,6 +122,24 @@ def draw_gate(
         title=f"{cut.missed} of {cut.defective} missed, {cut.spared} of {cut.clean} spared",
     )  # fmt: skip
     one.legend(fontsize=8)
+    save_plot(plot, path)
+
+
+def draw_widths(path: Path, choices: Sequence[WidthChoice]) -> None:
+    """Draw how much wider than the truth lines are marked, and its spread, over the threshold."""
+    plot, axes = new_plot(len(choices))
+    for one, choice in zip(axes, choices, strict=True):
+        errors = choice.errors
+        bias, spread = np.asarray(errors.bias_px), np.asarray(errors.u_px)
+        one.fill_between(errors.thresholds, bias - spread, bias + spread, color="C0", alpha=0.2, lw=0)
+        one.plot(errors.thresholds, bias, "o-", color="C0", label="median, with the standard uncertainty")
+        one.axvline(choice.threshold, color="k", lw=1, ls=":", label=f"threshold {choice.threshold:g}")
+        one.axhline(0.0, color="k", lw=0.8)
+        one.set(
+            xlabel="threshold", ylabel="marked less true width, px", xlim=(0, 1),
+            title=f"{choice.class_name}: {choice.bias_px:+.2f} px on {errors.points} places",
+        )  # fmt: skip
+        one.legend(fontsize=8)
     save_plot(plot, path)
 
 

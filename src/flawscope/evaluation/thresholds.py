@@ -27,9 +27,11 @@ from flawscope.evaluation.report import Facts, Report, absent_note, without
 from flawscope.evaluation.risk import RiskOptions
 from flawscope.evaluation.risk_report import check_calibration, choose_by_risk
 from flawscope.evaluation.stream import Stream
+from flawscope.evaluation.width_report import choose_widths
+from flawscope.inspection.inspector import Inspector
 from flawscope.manifest import Manifest
 
-METHODS = ("f1", "connectivity", "risk")
+METHODS = ("f1", "connectivity", "risk", "widths")
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,8 +152,9 @@ def choose_threshold(
 
     ``method``: ``f1`` (with minimum areas; ``measure``: strict F1, F1 within 2 px, or their mean, pooled over
     all pixels), ``connectivity`` (CoreDeep's search, beginning at the
-    ``lowest`` probability or at ``half``; ``neighbours`` 4 or 8 make a component) or ``risk`` (a
-    promise about misses, see :class:`flawscope.evaluation.risk.RiskOptions`). ``part`` defaults to ``val``,
+    ``lowest`` probability or at ``half``; ``neighbours`` 4 or 8 make a component), ``risk`` (a
+    promise about misses, see :class:`flawscope.evaluation.risk.RiskOptions`) or ``widths`` (no threshold, but
+    how much too wide the model marks lines, which inspection takes off). ``part`` defaults to ``val``,
     for ``risk`` to ``calibration``; ``run_split``, the split that the model was trained by, tells whether a
     promise may come from there. A set without any split is used whole, but for ``risk``. Raises UsageError
     for an unknown method or measure, and for a part that a promise cannot come from; DataError when no image
@@ -181,6 +184,10 @@ def choose_threshold(
 
     if method == "risk":
         return choose_by_risk(stream, risk or RiskOptions(), facts)
+    if method == "widths":
+        if not isinstance(predictor, Inspector):
+            raise UsageError(f"Errors of widths are those of a bundle; {title} is none.")
+        return choose_widths(stream, predictor, predictor.options, facts)
     if method == "connectivity":
         return _by_connectivity(stream, ConnectivitySearch(match.names, neighbours, begin), facts)
     return _by_f1(stream, measure, facts)

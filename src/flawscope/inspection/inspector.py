@@ -28,10 +28,12 @@ from flawscope.inspection.resample import shrink_source
 from flawscope.inspection.runtimes import make_runtime
 from flawscope.inspection.stopwatch import Stopwatch, TimedRuntime, TimedSource
 from flawscope.inspection.tiles import Network, predict_bands, working_scales
+from flawscope.inspection.widths import width_errors_of, working_factor
 from flawscope.inspection.working_scale import ScaleSearch
 from flawscope.manifest import Role
 from flawscope.measurement.findings import find
 from flawscope.measurement.scale import parse_scale
+from flawscope.measurement.width_error import WidthError
 from flawscope.types import ClassInfo, FloatArray, Inspection, Prediction, RgbImage, Scale, Task
 
 ImageLike = RgbImage | str | os.PathLike[str] | Any
@@ -206,6 +208,7 @@ class Inspector:
                 probability=prediction.probability,
                 scale=scale,
                 image=name,
+                width_errors=self.width_errors(source.size_hw, scales),
             )
         if scales != (1.0,):
             notes = (*notes, f"working scale {', '.join(f'{value:g}' for value in scales)}")
@@ -244,6 +247,11 @@ class Inspector:
             scores=tuple(float(score) for score in scores),
             gate_score=gate_score,
         )
+
+    def width_errors(self, size_hw: tuple[int, int], scales: tuple[float, ...]) -> dict[str, WidthError]:
+        """Class name -> the error of its widths in a photograph of that size, worked on at those scales."""
+        factor = working_factor(size_hw, self.bundle.manifest.input, scales)
+        return width_errors_of(self.bundles, self.thresholds, factor)
 
     def need_bytes_per_px(self) -> float:
         """Memory that inspecting takes per pixel of the photograph, beside the decoded photograph itself."""

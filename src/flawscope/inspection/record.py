@@ -12,6 +12,7 @@ import flawscope
 from flawscope.inspection.gate import gate_stage
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.promises import promise_records
+from flawscope.inspection.widths import width_errors_of
 from flawscope.types import Inspection, Scale
 
 _PACKAGES = ("numpy", "scipy", "scikit-image", "pillow", "onnxruntime", "openvino", "torch")
@@ -71,6 +72,7 @@ class RunRecord:
                 "resumed": self.resumed,
             },
             "gate": _gate_facts(self.inspector, done),
+            "width_errors": _width_facts(self.inspector),
             "rates": {
                 "seconds": round(self.seconds, 3),
                 "images_per_second": round(len(done) / busy, 4) if busy else None,
@@ -93,6 +95,15 @@ def settings_of(inspector: Inspector, scale: Scale | None) -> dict[str, Any]:
         else list(inspector.options.scales),
         "fusion": inspector.options.fusion,
         "scale": None if scale is None else asdict(scale),
+    }
+
+
+def _width_facts(inspector: Inspector) -> dict[str, Any]:
+    """What is taken off the widths of each class; nothing where the model says nothing of it."""
+    told = inspector.bundle.manifest.width_errors
+    return {
+        name: {"network_bias_px": round(error.bias_px, 3), "rule": told[name].rule, "data": told[name].data}
+        for name, error in width_errors_of(inspector.bundles, inspector.thresholds, 1.0).items()
     }
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.promises import promise_notes, promise_records
 from flawscope.inspection.record import RunRecord
+from flawscope.inspection.widths import width_errors_of
 from flawscope.reporting.html import (
     ModelFacts,
     ReportData,
@@ -98,6 +99,15 @@ def _settings(record: RunRecord) -> list[tuple[str, str]]:
     ]
     if scales != "native":
         shown.append(("fusion of working scales", options.fusion))
+    for name, error in width_errors_of(record.inspector.bundles, record.inspector.thresholds, 1.0).items():
+        told = record.inspector.bundle.manifest.width_errors[name]
+        shown.append(
+            (
+                f"taken off the widths of {name}",
+                f"{error.bias_px:.2f} px of the network: so much wider than the truth it marks them "
+                f"({told.data or 'data not named'})",
+            )
+        )
     if record.scale is not None:
         shown.append(("scale", f"{record.scale.mm_per_px:g} mm per pixel ({record.scale.source})"))
     return shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from flawscope.measurement.shape import contours, feret
 from flawscope.measurement.skeleton import skeleton_graph
 from flawscope.measurement.statistics import LineFigures, compact_figures, line_figures, width_uncertainty_mm
 from flawscope.measurement.width import EdgeField, edge_field
+from flawscope.measurement.width_error import WidthError
 from flawscope.types import IGNORE_INDEX, Centreline, ClassInfo, Finding, Mask, Scale
 
 BoolArray = npt.NDArray[np.bool_]
@@ -63,19 +64,22 @@ def find(
     probability: npt.NDArray[Any] | None = None,
     scale: Scale | None = None,
     image: str = "",
+    width_errors: Mapping[str, WidthError] | None = None,
 ) -> list[Finding]:
     """Findings of one image, class by class, from top to bottom, numbered from 1.
 
     mask: H x W uint8 class index (255 = ignored), H x W bool or H x W x C bool with one plane a class in
     the order of ``classes``. classes: default one line class ``crack``, or ``class-K`` for each index met.
-    probability: C x H x W in 0..1 in the order of ``classes``. Raises UsageError when the shapes do not
-    fit.
+    probability: C x H x W in 0..1 in the order of ``classes``. width_errors: class name -> the error of
+    widths of what the network marks, taken off those of lines; the area stays that of the mask. Raises
+    UsageError when the shapes do not fit.
     """
+    errors = width_errors or {}
     planes = _planes(mask, classes, probability)
     findings: list[Finding] = []
     for info, plane, certainty in planes:
         for component in components(plane):
-            finding = _measured(component, info, certainty, scale)
+            finding = _measured(component, info, certainty, scale, errors.get(info.name))
             findings.append(replace(finding, image=image, finding_id=len(findings) + 1))
     return findings
 
@@ -140,7 +144,11 @@ def _certainty(mask: Mask, count: int, probability: npt.NDArray[Any] | None) -> 
 
 
 def _measured(
-    component: Component, info: ClassInfo, certainty: FloatArray | None, scale: Scale | None
+    component: Component,
+    info: ClassInfo,
+    certainty: FloatArray | None,
+    scale: Scale | None,
+    error: WidthError | None,
 ) -> Finding:
     local = None if certainty is None else _cut(certainty, component)
     inside = None if local is None else local[component.own]
@@ -169,7 +177,7 @@ def _measured(
         contour_xy_px=tuple(ring + component.origin_xy for ring in rings),
     )
     if info.kind == "line":
-        figures, branch_points = _line(component, field)
+        figures, branch_points = _line(component, field, error)
         finding = _with_line(finding, figures, branch_points, component.origin_xy)
     elif info.kind == "area":
         largest, smallest, direction = feret(rings[0]) if rings else (1.0, 1.0, 0.0)
@@ -180,7 +188,7 @@ def _measured(
             orientation_deg=direction,
             aspect=largest / smallest if smallest > 0 else None,
         )
-    return in_millimetres(finding, scale, figures.sampling_u_px if info.kind == "line" else 0.0)
+    return in_millimetres(finding, scale, figures.sampling_u_px if info.kind == "line" else 0.0, error)
 
 
 def _cut(certainty: FloatArray, component: Component) -> FloatArray:
@@ -194,11 +202,11 @@ def _cut(certainty: FloatArray, component: Component) -> FloatArray:
     return local
 
 
-def _line(component: Component, field: EdgeField) -> tuple[LineFigures, int]:
+def _line(component: Component, field: EdgeField, error: WidthError | None) -> tuple[LineFigures, int]:
     """Centreline figures and the number of branch points."""
     own = component.own
     if component.area_px <= TINY_PX:
-        return compact_figures(own, component.area_px), 0
+        return compact_figures(own, component.area_px, error), 0
     shape = fill_pinholes(own)
     if shape is not own and not field.soft:
         field = EdgeField(shape.astype(np.float32), 0.5, soft=False)
@@ -206,11 +214,11 @@ def _line(component: Component, field: EdgeField) -> tuple[LineFigures, int]:
     thickest = 2 * max(float(branch.radius_px.max()) for branch in graph.branches)
     simple = not graph.nodes and len(graph.branches) == 1 and not graph.branches[0].closed
     if simple and graph.branches[0].length_px + thickest < 1.7 * thickest:
-        return compact_figures(own, component.area_px), 0
+        return compact_figures(own, component.area_px, error), 0
     lines = centrelines(graph, shape, field)
     if not lines:
-        return compact_figures(own, component.area_px), 0
-    return line_figures(lines, component.area_px), sum(d >= 3 for d in graph.degrees().values())
+        return compact_figures(own, component.area_px, error), 0
+    return line_figures(lines, component.area_px, error), sum(d >= 3 for d in graph.degrees().values())
 
 
 def _with_line(
@@ -230,7 +238,9 @@ def _with_line(
     )
 
 
-def in_millimetres(finding: Finding, scale: Scale | None, sampling_u_px: float = 0.0) -> Finding:
+def in_millimetres(
+    finding: Finding, scale: Scale | None, sampling_u_px: float = 0.0, error: WidthError | None = None
+) -> Finding:
     """The finding with its mm fields filled from its px fields; unchanged without a scale."""
     if scale is None:
         return finding
@@ -247,5 +257,5 @@ def in_millimetres(finding: Finding, scale: Scale | None, sampling_u_px: float =
         width_mean_mm=mm(width),
         width_p95_mm=mm(finding.width_p95_px),
         width_max_mm=mm(finding.width_max_px),
-        width_u_mm=None if width is None else width_uncertainty_mm(width, sampling_u_px, scale),
+        width_u_mm=None if width is None else width_uncertainty_mm(width, sampling_u_px, scale, error),
     )

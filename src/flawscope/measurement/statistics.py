@@ -10,6 +10,7 @@ import numpy.typing as npt
 from flawscope.measurement.centreline import Line, tangents
 from flawscope.measurement.shape import compact_axis, direction_deg
 from flawscope.measurement.smoothing import SMOOTHING_PX
+from flawscope.measurement.width_error import WidthError
 from flawscope.types import Centreline, Scale
 
 Floats = npt.NDArray[np.float64]
@@ -38,8 +39,11 @@ class LineFigures:
     centreline: Centreline
 
 
-def line_figures(lines: list[Line], area_px: int) -> LineFigures:
-    """Sum up the branches of one finding. Widths count by length, since points are evenly spaced."""
+def line_figures(lines: list[Line], area_px: int, error: WidthError | None = None) -> LineFigures:
+    """Sum up the branches of one finding. Widths count by length, since points are evenly spaced.
+
+    ``error``: of the widths of what was marked; taken off each of them.
+    """
     length = sum(line.length_px for line in lines)
     kept = [
         line.width_px[line.valid] for line in lines if line.width_px is not None and line.valid is not None
@@ -50,6 +54,8 @@ def line_figures(lines: list[Line], area_px: int) -> LineFigures:
     points = np.vstack([line.points_xy for line in lines])
     along = np.concatenate([line.width_px for line in lines if line.width_px is not None])
     branch = np.repeat(np.arange(len(lines)), [len(line.points_xy) for line in lines])
+    if error is not None:
+        widths, along = error.corrected(widths), error.corrected(along)
     return LineFigures(
         length_px=length,
         width_mean_px=float(widths.mean()),
@@ -61,11 +67,13 @@ def line_figures(lines: list[Line], area_px: int) -> LineFigures:
     )
 
 
-def compact_figures(own: npt.NDArray[np.bool_], area_px: int) -> LineFigures:
+def compact_figures(own: npt.NDArray[np.bool_], area_px: int, error: WidthError | None = None) -> LineFigures:
     """The same for a blob too short for a skeleton: a straight line, its width from the area."""
     first, last = compact_axis(own)
     length = float(np.hypot(*(last - first)))
     width = area_px / length
+    if error is not None:
+        width = float(error.corrected(np.array(width)))
     points = np.stack([first, last])
     line = Centreline(points, np.full(2, width), np.zeros(2, dtype=np.int64))
     return LineFigures(length, width, width, width, direction_deg(last - first), 0.0, line)
@@ -88,12 +96,15 @@ def _sampling_u(widths: Floats) -> float:
     return float(widths.std() / np.sqrt(independent))
 
 
-def width_uncertainty_mm(width_px: float, sampling_u_px: float, scale: Scale) -> float:
+def width_uncertainty_mm(
+    width_px: float, sampling_u_px: float, scale: Scale, error: WidthError | None = None
+) -> float:
     """Expanded uncertainty (k = 2) of a mean width in mm.
 
     U = 2 s sqrt((w u_s)^2 + u_e^2 + u_n^2) with s mm a pixel, u_s the relative standard uncertainty of the
-    scale, u_e the edges' (``EDGE_U_PX``) and u_n the sampling's (JCGM 100:2008, 5.1.2: independent parts
-    add in squares).
+    scale, u_e the edges' (``EDGE_U_PX``, or that of ``error`` where it is larger) and u_n the sampling's
+    (JCGM 100:2008, 5.1.2: independent parts add in squares).
     """
-    combined = np.sqrt((width_px * scale.u_rel) ** 2 + EDGE_U_PX**2 + sampling_u_px**2)
+    edge_u_px = EDGE_U_PX if error is None else max(EDGE_U_PX, error.u_px)
+    combined = np.sqrt((width_px * scale.u_rel) ** 2 + edge_u_px**2 + sampling_u_px**2)
     return float(2.0 * scale.mm_per_px * combined)
