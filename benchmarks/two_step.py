@@ -137,7 +137,7 @@ def gate_figures(
         gated = with_gate(plain, gate, report.chosen, options.work / f"gated-{level:g}")
         behind = Inspector(gated)
         found = [behind.inspect(image).spared for image, _ in images]
-        saving = bench([gated], lambda bundles: Inspector(list(bundles)), settings).gate
+        saving = bench([gated], Inspector, settings).gate
         assert saving is not None
         rows.append(
             {

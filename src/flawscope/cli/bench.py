@@ -46,7 +46,6 @@ def bench(
     """
     import json
 
-    from flawscope.bundle import Bundle
     from flawscope.cli.inspect import chosen_formats
     from flawscope.inspection.bench import BenchSettings
     from flawscope.inspection.bench import bench as measure
@@ -64,12 +63,7 @@ def bench(
     options = PredictOptions(flip_tta=tta, scales=parse_working_scale(working_scale))
     result = measure(
         model or [default_bundle_path()],
-        lambda bundles: Inspector(
-            [one if isinstance(one, Bundle) else Bundle.load(one) for one in bundles],
-            runtime,
-            options,
-            threads=threads,
-        ),
+        lambda bundles: Inspector(bundles, runtime, options, threads=threads),
         settings,
     )
     for image, error in result.failed:

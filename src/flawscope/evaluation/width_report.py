@@ -20,7 +20,7 @@ from flawscope.evaluation.width_pairs import Values, bias_and_spread, centreline
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.postprocess import open_area
-from flawscope.inspection.widths import working_factor
+from flawscope.inspection.widths import width_error_at, working_factor
 from flawscope.manifest import InputSpec, Manifest, WidthErrors
 from flawscope.measurement.findings import find
 from flawscope.types import ClassInfo
@@ -47,12 +47,12 @@ class WidthChoice:
     @property
     def bias_px(self) -> float:
         """At the model's own threshold."""
-        return float(np.interp(self.threshold, self.errors.thresholds, self.errors.bias_px))
+        return width_error_at(self.errors, self.threshold, 1.0).bias_px
 
     @property
     def u_px(self) -> float:
         """At the model's own threshold."""
-        return float(np.interp(self.threshold, self.errors.thresholds, self.errors.u_px))
+        return width_error_at(self.errors, self.threshold, 1.0).u_px
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON takes it."""

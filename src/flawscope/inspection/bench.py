@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from flawscope.errors import DataError, UsageError
+from flawscope.inspection.ensemble import BundleLike
 from flawscope.inspection.gate import without_gate
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.outputs import DEFAULT_FORMATS
@@ -27,7 +28,7 @@ LOAD = "load"
 LIMITED = (*STAGES, OTHER, TOTAL, LOAD)
 """What a limit may be set for."""
 
-MakeInspector = Callable[[Sequence[Any]], Inspector]
+MakeInspector = Callable[[Sequence[BundleLike]], Inspector]
 """Makes the inspector of bundles; called again for the same bundles without their gates."""
 
 
@@ -111,7 +112,7 @@ class BenchResult:
         return {"schema": 1, **content, "exceeded": list(self.exceeded)}
 
 
-def bench(bundles: Sequence[Any], make: MakeInspector, settings: BenchSettings) -> BenchResult:
+def bench(bundles: Sequence[BundleLike], make: MakeInspector, settings: BenchSettings) -> BenchResult:
     """Time inspections of ``settings.inputs``.
 
     Raises UsageError for wrong settings, DataError where no image can be inspected, else as `inspect_folder`.

@@ -97,8 +97,8 @@ def load_gate(bundle: Bundle, runtime: str = "auto", threads: int | None = None)
 
 def without_gate(bundle: Bundle) -> Bundle:
     """The bundle as if it held no gate; its files stay where they are, with the bundle that was given."""
-    stages = [stage for stage in bundle.manifest.stages if stage.role != "gate"]
-    manifest = bundle.manifest.model_copy(update={"stages": type(bundle.manifest.stages)(stages)})
+    stages = tuple(stage for stage in bundle.manifest.stages if stage.role != "gate")
+    manifest = bundle.manifest.model_copy(update={"stages": stages})
     return Bundle(bundle.root, manifest, bundle.source)
 
 
