@@ -83,6 +83,35 @@ def test_the_middle_of_the_fullest_bin_and_its_name() -> None:
     assert threshold_name(0.95) == "95" and threshold_name(0.9) == "90" and threshold_name(0.945) == "94.5"
 
 
+def lone(value: float) -> np.ndarray:
+    """A crack that stays whole up to its probability, beside nothing."""
+    plane = np.zeros((8, 8), np.float32)
+    plane[3, 1:7] = value
+    return plane
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("value", [0.7204, 0.97, 1.0])
+def test_images_that_agree_choose_what_they_agree_on(value: float, count: int) -> None:
+    _, choice = choose([lone(value)] * count)
+    assert choice.threshold == pytest.approx(min(value, 0.99), abs=0.0051)
+    k = int(np.argmax(choice.counts))
+    assert choice.counts[k] == count and choice.edges[k] <= value <= choice.edges[k + 1]
+    assert len(choice.counts) == 10 and choice.edges[-1] - choice.edges[0] < 0.02
+
+
+def test_images_that_differ_in_the_last_digit_agree() -> None:
+    _, choice = choose([lone(0.97), np.nextafter(lone(0.97), np.float32(1))])
+    assert choice.threshold == 0.97
+
+
+def test_no_threshold_is_nothing_or_all() -> None:
+    plane = lone(0.9)
+    plane[6, ::2] = 0.2  # faint specks: only at 0 is all one component
+    _, choice = choose([plane] * 2, (plane > 0.5).astype(np.uint8))
+    assert choice.images[0].threshold == 0 and choice.threshold == 0.01
+
+
 def test_clean_and_silent_images_have_no_say_and_ignored_pixels_neither() -> None:
     dim = np.full((10, 10), 0.2, np.float32)
     search = ConnectivitySearch(["crack"])

@@ -30,6 +30,12 @@ FIRST_THRESHOLD = 0.5
 HIGH = 0.899
 """Figures 7a and 7b of the paper show the images above this threshold."""
 
+LOWEST, HIGHEST = 0.01, 0.99
+"""Bounds of a choice: at 0 every pixel would count, at 1 hardly any."""
+
+SAME, NARROW = 1e-6, 1e-3
+"""Thresholds closer together than the first are one, which gets bins of the second."""
+
 
 @dataclass(frozen=True, slots=True)
 class ImageSearch:
@@ -199,17 +205,26 @@ class ConnectivitySearch:
 
 def _choice(name: str, found: Sequence[ImageSearch], neighbours: int) -> ConnectivityChoice:
     values = np.array([one.threshold for one in found])
-    counts, edges = np.histogram(values, BINS)
+    counts, edges = np.histogram(values, _bins(values))
     k = _fullest(counts)
     middle = round(float(edges[k] + edges[k + 1]) / 2, 2)
     return ConnectivityChoice(
         class_name=name,
-        threshold=min(middle, 0.99),
+        threshold=min(max(middle, LOWEST), HIGHEST),
         images=tuple(found),
         edges=tuple(float(edge) for edge in edges),
         counts=tuple(int(count) for count in counts),
         neighbours=neighbours,
     )
+
+
+def _bins(values: Values) -> Values:
+    """Edges of ten bins over the values; where all are equal, of narrow ones with that value in a middle."""
+    low, high = float(values.min()), float(values.max())
+    if high - low < SAME:
+        middle = (BINS + 1) / 2
+        low, high = low - NARROW * middle, low + NARROW * (BINS - middle)
+    return np.linspace(low, high, BINS + 1)
 
 
 def _fullest(counts: npt.NDArray[np.intp] | Sequence[int]) -> int:
