@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -13,6 +14,8 @@ import torchvision
 from torch import Tensor, nn
 
 from flawscope.errors import ConfigError
+from flawscope.models import build_model
+from flawscope.models.classifiers import CLASSIFIERS, LEAST_PX, LibraryClassifier
 from flawscope.models.heat_map import to_heat_map
 from flawscope.training.onnx_export import export_onnx
 
@@ -108,6 +111,44 @@ def test_known_classifiers_keep_their_answers(make: object) -> None:
     with torch.no_grad():
         grid = heat_map(image(1, 3, 128, 160))
     assert grid.shape[:2] == (1, 5) and min(grid.shape[2:]) > 1
+
+
+OURS_HW = {"lenet5": (32, 32), "lab-cnn": (28, 32), "unet-classifier": (64, 64), "alexnet": (224, 224)}
+OPTIONS: dict[str, dict[str, Any]] = {"timm": {"timm_name": "resnet18"}}
+QUICK = ("lenet5", "lab-cnn", "unet-classifier", "plain34", "timm", "alexnet", "resnet18", "efficientnet-b0")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CLASSIFIERS]
+)
+def test_every_classifier_of_ours_slides(name: str) -> None:
+    """Equality at the training size is checked inside."""
+    torch.manual_seed(0)
+    size_hw = OURS_HW.get(name, (224, 224) if name.startswith("vgg") else (64, 64))
+    channels = 1 if name in ("lenet5", "lab-cnn") else 3
+    options = {"in_channels": channels, "classes": 4, "size_hw": size_hw, **OPTIONS.get(name, {})}
+    heat_map = to_heat_map(build_model(name, **options), size_hw, channels)
+    with torch.no_grad():
+        grid = heat_map(image(1, channels, size_hw[0] + 32, size_hw[1] + 64))
+    assert grid.shape[:2] == (1, 4) and grid.shape[2] > 1 and grid.shape[3] > grid.shape[2]
+
+
+def test_a_classifier_that_puts_a_rim_around_its_pictures_does_not_slide() -> None:
+    classifier = LibraryClassifier(pooled_net(1), least_px=LEAST_PX["alexnet"])
+    with pytest.raises(ConfigError, match="63 px"):
+        to_heat_map(classifier, (62, 64), in_channels=1)
+    assert to_heat_map(classifier, (63, 64), in_channels=1).window_hw == (63, 64)
+
+
+def test_a_heat_map_of_a_library_network_is_exported(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = build_model("timm", timm_name="resnet10t", classes=2)
+    heat_map = to_heat_map(network, (64, 64))
+    session = onnxruntime.InferenceSession(export_onnx(heat_map, 3, 64), providers=["CPUExecutionProvider"])
+    given = image(1, 3, 96, 128)
+    with torch.no_grad():
+        wanted = heat_map(given).numpy()
+    np.testing.assert_allclose(session.run(None, {"image": given.numpy()})[0], wanted, atol=1e-4)
 
 
 def test_a_heat_map_is_exported(tmp_path: Path) -> None:

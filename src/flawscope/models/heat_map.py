@@ -17,6 +17,7 @@ from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
 from flawscope.errors import ConfigError
+from flawscope.models.classifiers import LibraryClassifier
 
 _TOLERANCE = 1e-4
 _MEANS = (torch.mean, "mean")
@@ -53,9 +54,10 @@ def to_heat_map(classifier: nn.Module, size_hw: tuple[int, int], in_channels: in
     others 1 x 1. At ``size_hw`` the answer N x K x 1 x 1 equals the classifier's, which is checked. The
     classifier itself is not touched; the result is in evaluation mode.
 
-    Raises ConfigError for a network of another build, and where the answers differ.
+    Raises ConfigError for a network of another build, for a training size at which it puts a rim around its
+    pictures, and where the answers differ.
     """
-    twin = copy.deepcopy(classifier).to("cpu", torch.float32).eval()
+    twin = copy.deepcopy(_without_rim(classifier, size_hw)).to("cpu", torch.float32).eval()
     try:
         graph = fx.GraphModule(twin, _Tracer().trace(twin))
         ShapeProp(graph).propagate(torch.zeros(1, in_channels, *size_hw))
@@ -67,6 +69,18 @@ def to_heat_map(classifier: nn.Module, size_hw: tuple[int, int], in_channels: in
     heat_map = HeatMap(graph, size_hw).eval()
     _check(classifier, heat_map, in_channels)
     return heat_map
+
+
+def _without_rim(classifier: nn.Module, size_hw: tuple[int, int]) -> nn.Module:
+    """The network in the adapter of libraries, which asks for sizes that a trace cannot know."""
+    if not isinstance(classifier, LibraryClassifier):
+        return classifier
+    if min(size_hw) < classifier.least_px:
+        raise ConfigError(
+            f"at {size_hw[0]} x {size_hw[1]} px the classifier puts a rim around its pictures, which cannot "
+            f"slide; expected a training size of {classifier.least_px} px or more each way."
+        )
+    return classifier.network
 
 
 class _Tracer(fx.Tracer):
