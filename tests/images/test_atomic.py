@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -17,6 +18,12 @@ def test_writes_and_creates_folders(tmp_path: Path) -> None:
     write_text_atomic(goal, "Riß\n")
     assert goal.read_bytes() == "Riß\n".encode()
     assert [path.name for path in goal.parent.iterdir()] == ["x.txt"]
+
+
+def test_names_that_are_no_text_stay_apart_and_come_back_from_json(tmp_path: Path) -> None:
+    names = ["fa\udce7ade", "fa\udce8ade", "größe"]
+    write_text_atomic(tmp_path / "x.json", json.dumps(names, ensure_ascii=False))
+    assert json.loads((tmp_path / "x.json").read_text(encoding="utf-8")) == names
 
 
 def test_failure_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:

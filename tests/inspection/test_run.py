@@ -16,6 +16,7 @@ from flawscope.bundle import Bundle
 from flawscope.errors import DataError, OutputError, UsageError
 from flawscope.inspection import mask_files, run
 from flawscope.inspection.inspector import Inspector
+from flawscope.inspection.outputs import FORMATS
 from flawscope.inspection.run import RunResult, RunSettings, inspect_folder
 from flawscope.measurement.scale import load_scale_file
 from flawscope.reporting.tables import FINDINGS_COLUMNS, IMAGES_COLUMNS
@@ -99,6 +100,22 @@ def test_equal_stems_keep_their_suffix(bundle: Bundle, tmp_path: Path) -> None:
     do(bundle, folder, tmp_path / "out", formats=("masks", "csv"))
     assert {"masks/a.jpg.png", "masks/a.png.png"} <= tree(tmp_path / "out")
     assert [row["image"] for row in rows(tmp_path / "out" / "images.csv")] == ["a.jpg", "a.png"]
+
+
+def test_names_that_are_no_text_are_inspected_and_resumed(bundle: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    try:
+        for name in (b"fa\xe7ade.png", b"fa\xe8ade.png"):
+            Image.fromarray(photograph()).save(Path(os.fsdecode(os.fsencode(folder) + b"/" + name)))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    for resumed in (0, 2):
+        result = do(bundle, folder, tmp_path / "out", formats=FORMATS, resume=True)
+        assert (result.exit_code, result.resumed) == (0, resumed)
+    images = [row["image"] for row in rows(tmp_path / "out" / "images.csv")]
+    assert images == ["fa\\udce7ade.png", "fa\\udce8ade.png"]
+    assert "overlays/fa%E7ade.jpg" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
 def test_bad_images_are_named_and_the_rest_is_done(bundle: Bundle, photos: Path, tmp_path: Path) -> None:

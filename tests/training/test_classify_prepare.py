@@ -16,7 +16,7 @@ from flawscope.data.split_file import Split
 from flawscope.errors import ConfigError, DataError, UsageError
 from flawscope.training.classify_prepare import make_parts, prepare_labels
 from flawscope.training.config import TrainConfig
-from flawscope.training.prepare import Prepared
+from flawscope.training.prepare import Prepared, names_sha256
 from flawscope.training.progress import Silent
 
 from .labelled import (
@@ -125,6 +125,11 @@ def test_a_torn_image_is_refused_or_left_out(tmp_path: Path) -> None:
         prepared(settings(), open_dataset(root))
     found = prepared(settings(), open_dataset(root), skip_bad=True)
     assert "along/001" not in found.split.names()
+
+
+def test_names_that_are_no_text_have_a_hash() -> None:
+    hashes = [names_sha256([replace(one, name=name) for one in samples(1)]) for name in ("\udce7", "\udce8")]
+    assert hashes[0] != hashes[1]
 
 
 def test_several_labels_need_a_sigmoid_head(tmp_path: Path) -> None:

@@ -89,8 +89,12 @@ def write_bytes_atomic(path: str | Path, data: bytes) -> None:
 
 
 def write_text_atomic(path: str | Path, text: str) -> None:
-    """Write ``text`` as UTF-8 with ``\\n`` line ends, whole or not at all. Raises OutputError."""
-    write_bytes_atomic(path, text.encode("utf-8"))
+    """Write ``text`` as UTF-8 with ``\\n`` line ends, whole or not at all. Raises OutputError.
+
+    Bytes of a file name that are no UTF-8 (lone surrogates in Python) are written as ``\\udcXX``: names stay
+    apart, and JSON reads them back.
+    """
+    write_bytes_atomic(path, text.encode("utf-8", "backslashreplace"))
 
 
 @contextlib.contextmanager

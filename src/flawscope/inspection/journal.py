@@ -67,7 +67,9 @@ class Journal:
 
     def _path(self, stem_path: str) -> Path:
         # Hashed: stems may be as long as a file name can be, and must not clash without case.
-        return self._folder / f"{hashlib.sha256(stem_path.encode()).hexdigest()[:32]}.json"
+        # File names need not be UTF-8: what is none of it is a lone surrogate in Python.
+        name = stem_path.encode("utf-8", "surrogatepass")
+        return self._folder / f"{hashlib.sha256(name).hexdigest()[:32]}.json"
 
 
 def _stamp(image: Path) -> list[Any]:

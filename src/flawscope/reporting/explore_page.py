@@ -160,4 +160,4 @@ def _uri(jpeg: bytes) -> str:
 
 def write_page(path: str | Path, page: ExplorePage) -> None:
     """Write the page, whole or not at all. Raises OutputError."""
-    write_text_atomic(path, render_page(page).encode("utf-8", "replace").decode("utf-8"))
+    write_text_atomic(path, render_page(page))

@@ -119,4 +119,4 @@ def render(report: ReportData) -> str:
 
 def write_report(path: str | Path, report: ReportData) -> None:
     """Write the page, whole or not at all. Raises OutputError."""
-    write_text_atomic(path, render(report).encode("utf-8", "replace").decode("utf-8"))
+    write_text_atomic(path, render(report))

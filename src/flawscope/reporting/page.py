@@ -202,7 +202,7 @@ def _image(
         error=inspection.error,
         thumbnail=_uri(item.thumbnail_jpeg),
         picture=_uri(item.picture_jpeg) if rows else "",
-        overlay_href=quote(item.overlay_path),
+        overlay_href=quote(item.overlay_path, errors="surrogateescape"),  # names need not be UTF-8
         size="{1} × {0} px".format(*inspection.size_hw),  # noqa: RUF001
         scale=_scale_text(inspection),
         notes=inspection.notes,

@@ -152,5 +152,4 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a table as UTF-8 CSV, whole or not at all. Raises OutputError."""
-    # A file name may hold bytes that are no text; they become question marks.
-    write_text_atomic(path, csv_text(columns, rows).encode("utf-8", "replace").decode("utf-8"))
+    write_text_atomic(path, csv_text(columns, rows))

@@ -22,7 +22,15 @@ from flawscope.training.config_load import parse_config
 from flawscope.training.label_validate import LabelValidator
 from flawscope.training.losses import build_loss
 from flawscope.training.pictures import Pictures
-from flawscope.training.prepare import Checked, Prepared, check_dataset, protocol_split, train_part, with_val
+from flawscope.training.prepare import (
+    Checked,
+    Prepared,
+    check_dataset,
+    names_sha256,
+    protocol_split,
+    train_part,
+    with_val,
+)
 from flawscope.training.progress import Reporter
 from flawscope.types import Sample
 
@@ -154,7 +162,6 @@ def _with_class_weights(config: TrainConfig, weights: Sequence[float]) -> TrainC
 
 
 def _facts(prepared: Prepared, shown: int) -> dict[str, Any]:
-    names = "\n".join(sample.name for sample in prepared.train)
     name_of = {info.id: info.name for info in prepared.classes}
     count = Counter(name_of[label] for sample in prepared.train for label in sample.labels)
     return {
@@ -162,6 +169,6 @@ def _facts(prepared: Prepared, shown: int) -> dict[str, Any]:
         "shown_images": shown,
         "val_images": len(prepared.val),
         "sources": sorted({sample.source for sample in prepared.train if sample.source}),
-        "names_sha256": hashlib.sha256(names.encode()).hexdigest(),
+        "names_sha256": names_sha256(prepared.train),
         "images_per_class": {info.name: count.get(info.name, 0) for info in prepared.classes},
     }

@@ -238,17 +238,22 @@ def prior_of(shares: Sequence[float], activation: str) -> tuple[float, ...]:
     return tuple(round(share, 6) for share in (background, *clipped))
 
 
+def names_sha256(samples: Sequence[Sample]) -> str:
+    """Return the SHA-256 of the samples' names, a line each; bytes that are no UTF-8 count as they are."""
+    names = "\n".join(sample.name for sample in samples)
+    return hashlib.sha256(names.encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def fingerprint(prepared: Prepared, shares: Sequence[float], config: TrainConfig) -> dict[str, Any]:
     """Return what the training data looked like, for the bundle."""
     balance = config.data.balance
-    names = "\n".join(sample.name for sample in prepared.train)
     sources = sorted({sample.source for sample in prepared.train if sample.source})
     return {
         "train_images": len(prepared.train),
         "val_images": len(prepared.val),
         "synthetic_images": config.data.synth.images,
         "sources": sources,
-        "names_sha256": hashlib.sha256(names.encode()).hexdigest(),
+        "names_sha256": names_sha256(prepared.train),
         "positive_share": {
             info.name: round(share, 6) for info, share in zip(prepared.classes, shares, strict=True)
         },
