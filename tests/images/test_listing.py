@@ -44,6 +44,19 @@ def test_names_stay_apart_where_case_does_not_count(tmp_path: Path) -> None:
     assert len(set(names)) == len(images)
 
 
+def test_images_keep_their_own_names(tmp_path: Path) -> None:
+    _touch(tmp_path, "x.jpg", "x.jpg.jpg", "a.jpg", "A.JPG", "sub/x.jpg", "photo.dat")
+    images, _ = list_images([tmp_path, tmp_path / "photo.dat"])
+    names = [image.name for image in images]
+    assert names == ["A.JPG", "a.jpg", "x.jpg", "x.jpg.jpg", "sub/x.jpg", "photo.dat"]
+
+
+def test_images_of_two_roots_have_two_names(tmp_path: Path) -> None:
+    _touch(tmp_path, "one/p/a.jpg", "two/p/a.jpg", "three/a.jpg", "three/b.jpg")
+    images, _ = list_images([tmp_path / "one" / "p", tmp_path / "two" / "p", tmp_path / "three"])
+    assert [image.name for image in images] == ["p/a.jpg", "p/a.jpg-2", "three/a.jpg", "b.jpg"]
+
+
 def test_several_roots(tmp_path: Path) -> None:
     _touch(tmp_path, "one/a.jpg", "two/a.jpg", "two/b.jpg")
     images, _ = list_images([tmp_path / "one", tmp_path / "two", tmp_path / "one" / "a.jpg"])

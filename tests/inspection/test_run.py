@@ -102,6 +102,20 @@ def test_equal_stems_keep_their_suffix(bundle: Bundle, tmp_path: Path) -> None:
     assert [row["image"] for row in rows(tmp_path / "out" / "images.csv")] == ["a.jpg", "a.png"]
 
 
+def test_an_image_is_told_by_its_own_name(bundle: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("x.jpg", "x.jpg.jpg"):
+        Image.fromarray(photograph()).save(folder / name)
+    scales = {"x.jpg": Scale(0.1), "x.jpg.jpg": Scale(0.3)}
+    do(bundle, folder, tmp_path / "out", formats=("masks", "csv", "coco"), scale_of=scales.get)
+    images = rows(tmp_path / "out" / "images.csv")
+    assert [row["image"] for row in images] == ["x.jpg", "x.jpg.jpg"]
+    assert float(images[1]["length_mm"]) == pytest.approx(3 * float(images[0]["length_mm"]), rel=1e-3)
+    coco = json.loads((tmp_path / "out" / "coco.json").read_text())
+    assert [item["file_name"] for item in coco["images"]] == ["x.jpg", "x.jpg.jpg"]
+
+
 def test_names_that_are_no_text_are_inspected_and_resumed(bundle: Bundle, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()

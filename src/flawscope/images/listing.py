@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,9 +14,11 @@ from flawscope.images.sniff import is_image_name
 
 @dataclass(frozen=True, slots=True)
 class InputImage:
-    """An image to inspect and the name its outputs go by."""
+    """An image to inspect and the names that it and its outputs go by."""
 
     path: Path
+    name: str
+    """Path below the input, ``/`` between parts, with its suffix; unique in a run."""
     stem_path: str
     """Path of the outputs below their folder, ``/`` between parts, unique; the writer adds ``.png`` etc."""
 
@@ -76,24 +78,32 @@ def _walk(root: Path, barred: set[Path]) -> tuple[list[tuple[Path, str]], int]:
 
 
 def _name_outputs(found: list[tuple[Path, str, str]]) -> list[InputImage]:
-    """Shortest names first: the bare stem, then with suffix, then below the root's name, then numbered."""
-    candidates = [
-        (_stem(relative), relative, f"{root}/{_stem(relative)}", f"{root}/{relative}")
-        for _, relative, root in found
-    ]
-    # Names are compared without case: outputs may land on a file system that does not tell them apart.
-    counts = [Counter(names[level].casefold() for names in candidates) for level in range(4)]
+    """Shortest names first: the bare stem, then with suffix, then below the root's name, then numbered.
+
+    The images themselves go by their path, then below the root's name, then numbered.
+    """
+    paths = [relative for _, relative, _ in found]
+    longer = [f"{root}/{relative}" for _, relative, root in found]
+    # Outputs may land on a file system that does not tell names apart by case.
+    stems = _unique([[*map(_stem, paths)], paths, [*map(_stem, longer)], longer], str.casefold)
+    names = _unique([paths, longer], str)
+    return [InputImage(item[0], *both) for item, *both in zip(found, names, stems, strict=True)]
+
+
+def _unique(levels: Sequence[Sequence[str]], key: Callable[[str], str]) -> list[str]:
+    """For each item its name of the first level where no other item has it, else of the last, numbered."""
+    counts = [Counter(map(key, level)) for level in levels]
     taken: set[str] = set()
-    images: list[InputImage] = []
-    for (path, _, _), names in zip(found, candidates, strict=True):
-        level = next((level for level in range(4) if counts[level][names[level].casefold()] == 1), 3)
-        base = names[level]
-        name, number = base, 2
-        while name.casefold() in taken:
+    chosen: list[str] = []
+    for candidates in zip(*levels, strict=True):
+        alone = (name for name, count in zip(candidates, counts, strict=True) if count[key(name)] == 1)
+        name = base = next(alone, candidates[-1])
+        number = 2
+        while key(name) in taken:
             name, number = f"{base}-{number}", number + 1
-        taken.add(name.casefold())
-        images.append(InputImage(path, name))
-    return images
+        taken.add(key(name))
+        chosen.append(name)
+    return chosen
 
 
 def _stem(relative: str) -> str:

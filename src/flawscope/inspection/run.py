@@ -54,7 +54,7 @@ class RunSettings:
 
     def scale_for(self, item: InputImage) -> Scale | None:
         """The scale of one image."""
-        found = self.scale_of(_shown_name(item)) if self.scale_of else None
+        found = self.scale_of(item.name) if self.scale_of else None
         return found or self.scale
 
 
@@ -154,16 +154,15 @@ def inspect_folder(
 def _one(item: InputImage, inspector: Inspector, settings: RunSettings, journal: Journal) -> Inspection:
     """Inspect one image and write its own files; an unreadable one gives a failed Inspection."""
     begin = time.perf_counter()
-    name = _shown_name(item)
     try:
         with inspector.stopwatch.stage("read"):
             source, notes = open_image(item.path, settings.max_pixels, inspector.need_bytes_per_px())
-        result = inspector.inspect_source(source, name, settings.scale_for(item), notes, begin)
+        result = inspector.inspect_source(source, item.name, settings.scale_for(item), notes, begin)
     except (ImageError, MemoryError) as error:
         # Tables and reports travel: they name the image as the user gave it, not the folders of this machine.
-        text = str(error).replace(str(item.path), name) or "memory ran out; cut the image into parts"
+        text = str(error).replace(str(item.path), item.name) or "memory ran out; cut the image into parts"
         return Inspection(
-            image=name,
+            image=item.name,
             status="failed",
             size_hw=(0, 0),
             seconds=time.perf_counter() - begin,
@@ -202,12 +201,6 @@ def _add_others(results: dict[str, Inspection], listed: Sequence[InputImage], jo
 
 def _explained(out: Path, item: InputImage) -> Path:
     return out / "explain" / f"{item.stem_path}.png"
-
-
-def _shown_name(item: InputImage) -> str:
-    """The image's name in tables: its path below the input, with its suffix."""
-    suffix = item.path.suffix
-    return item.stem_path if item.stem_path.endswith(suffix) else f"{item.stem_path}{suffix}"
 
 
 def _without_prediction(inspection: Inspection) -> Inspection:
