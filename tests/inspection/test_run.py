@@ -248,6 +248,27 @@ def test_shards_together_are_the_whole(bundle: Bundle, photos: Path, tmp_path: P
     assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+def test_the_last_shard_tells_what_failed_in_the_others(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    (photos / "aa.png").write_bytes(b"")
+    (photos / "zz.png").write_bytes(b"")
+    for shard in ((1, 2), (2, 2)):
+        result = do(bundle, photos, tmp_path / "out", shard=shard)
+    assert result.exit_code == 1
+    assert [item.image for item in result.failed] == ["aa.png", "zz.png"]
+    images = {row["image"]: row["status"] for row in rows(tmp_path / "out" / "images.csv")}
+    assert (len(images), images["aa.png"], images["zz.png"]) == (5, "failed", "failed")
+    assert "aa.png" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_resume_tries_failed_images_again(
+    bundle: Bundle, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = do(bundle, photos, tmp_path / "out", max_pixels=62_000).failed
+    assert len(failed) == 1
+    result = do(bundle, photos, tmp_path / "out", resume=True)
+    assert (result.resumed, result.exit_code) == (2, 0)
+
+
 def test_scales_from_a_file(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "scales.csv").write_text("image,mm_per_px\nbar.png,0.1\nside a/größe 2.png,0.3\n", "utf-8")
     table = load_scale_file(tmp_path / "scales.csv")

@@ -1,8 +1,8 @@
 """What a run has done so far, one small JSON file an image, so that ``--resume`` and ``--shard`` can go on
 from it.
 
-The files lie in ``OUT/.flawscope/``. An entry appears after all outputs of its image are in place, and counts
-only for the very settings it was made with.
+The files lie in ``OUT/.flawscope/``. An entry appears after all outputs of its image are in place, or
+once it is known that there are none, and counts only for the very settings it was made with.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Journal:
             raise output_error(path, error) from error
 
     def add(self, stem_path: str, image: Path, inspection: Inspection) -> None:
-        """Note an image as done. Raises OutputError."""
+        """Note what came of an image, failed or done. Raises OutputError."""
         entry = {
             "schema": _SCHEMA,
             "settings": self._settings,

@@ -161,13 +161,15 @@ def _one(item: InputImage, inspector: Inspector, settings: RunSettings, journal:
     except (ImageError, MemoryError) as error:
         # Tables and reports travel: they name the image as the user gave it, not the folders of this machine.
         text = str(error).replace(str(item.path), item.name) or "memory ran out; cut the image into parts"
-        return Inspection(
+        failed = Inspection(
             image=item.name,
             status="failed",
             size_hw=(0, 0),
             seconds=time.perf_counter() - begin,
             error=" ".join(text.split()),
         )
+        journal.add(item.stem_path, item.path, failed)
+        return failed
     picture = journal.picture_path(item.stem_path)
     with inspector.stopwatch.stage("write"):
         write_image(
@@ -182,7 +184,7 @@ def _one(item: InputImage, inspector: Inspector, settings: RunSettings, journal:
 
 def _resumed(item: InputImage, settings: RunSettings, journal: Journal) -> Inspection | None:
     found = journal.find(item.stem_path, item.path)
-    if found is None or found.scale != settings.scale_for(item):
+    if found is None or found.status != "ok" or found.scale != settings.scale_for(item):
         return None
     picture = journal.picture_path(item.stem_path)
     files = expected_files(settings.out, item.stem_path, found.size_hw, settings.formats, picture)
