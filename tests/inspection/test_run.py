@@ -15,12 +15,13 @@ from PIL import Image
 from flawscope.bundle import Bundle
 from flawscope.errors import DataError, OutputError, UsageError
 from flawscope.inspection import mask_files, run
+from flawscope.inspection.bands import RowSource
 from flawscope.inspection.inspector import Inspector
-from flawscope.inspection.outputs import FORMATS
+from flawscope.inspection.outputs import DEFAULT_FORMATS, FORMATS
 from flawscope.inspection.run import RunResult, RunSettings, inspect_folder
 from flawscope.measurement.scale import load_scale_file
 from flawscope.reporting.tables import FINDINGS_COLUMNS, IMAGES_COLUMNS
-from flawscope.types import Scale
+from flawscope.types import RgbImage, Scale
 
 from .test_inspector import photograph
 from .toy_networks import dark_bundle
@@ -155,6 +156,46 @@ def test_bad_images_are_named_and_the_rest_is_done(bundle: Bundle, photos: Path,
     assert not [name for name in tree(tmp_path / "out") if "cut" in name or "empty" in name]
     assert "text.jpg" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert result.summary()["failed"][0]["image"] == "cut.png"
+
+
+@pytest.mark.parametrize("reason", ["unreadable", "out of memory"])
+def test_nothing_stays_of_an_image_that_fails_now(
+    reason: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, out = dark_bundle(tmp_path / "two", ("crack", "spall"), multi_label=True), tmp_path / "out"
+    do(bundle, photos, out, formats=(*DEFAULT_FORMATS, "submission"))
+    before = tree(out)
+    real = run.write_image
+
+    def fails(out: Path, stem_path: str, *given: object) -> None:
+        if stem_path == "bar":
+            raise MemoryError
+        real(out, stem_path, *given)  # type: ignore[arg-type]
+
+    if reason == "unreadable":
+        (photos / "bar.png").write_bytes(b"")
+    else:
+        monkeypatch.setattr(run, "write_image", fails)
+    result = do(bundle, photos, out, formats=("csv", "html"))
+    assert [item.image for item in result.failed] == ["bar.png"]
+    gone = {"masks/bar.png", "masks/bar.c1.png", "masks/bar.c2.png", "overlays/bar.jpg"}
+    assert (before - tree(out), tree(out) - before) == (gone, set())
+    assert len([*(out / ".flawscope").glob("*.jpg")]) == len([*(out / ".flawscope").glob("*.rle")]) == 2
+    status = {row["image"]: row["status"] for row in rows(out / "images.csv")}
+    assert status == {"bar.png": "failed", "clean.png": "ok", "side a/größe 2.png": "ok"}
+
+
+def test_no_memory_for_explaining_fails_the_image_alone(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
+    class Greedy:
+        def draw(self, source: RowSource) -> RgbImage:
+            if source.size_hw == (50, 60):
+                raise MemoryError
+            return photograph()
+
+    result = do(bundle, photos, tmp_path / "out", explainer=Greedy())
+    assert [(item.image, item.error[:14]) for item in result.failed] == [("clean.png", "memory ran out")]
+    assert {name for name in tree(tmp_path / "out") if "clean" in name} == set()
+    assert {"masks/bar.png", "explain/bar.png"} <= tree(tmp_path / "out")
 
 
 def test_nothing_but_bad_images_is_exit_code_three(bundle: Bundle, tmp_path: Path) -> None:

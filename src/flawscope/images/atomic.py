@@ -97,6 +97,15 @@ def write_text_atomic(path: str | Path, text: str) -> None:
     write_bytes_atomic(path, text.encode("utf-8", "backslashreplace"))
 
 
+def remove_file(path: str | Path) -> None:
+    """Remove a file, if there is one. Raises OutputError."""
+    goal = Path(path)
+    try:
+        goal.unlink(missing_ok=True)
+    except OSError as error:
+        raise output_error(goal, error) from error
+
+
 @contextlib.contextmanager
 def new_folder(path: str | Path) -> Iterator[Path]:
     """Give a temporary folder beside ``path``; on success it becomes ``path``, which must be new or empty.

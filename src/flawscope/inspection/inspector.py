@@ -111,6 +111,11 @@ class Inspector:
         return self.bundles[0]
 
     @property
+    def overlapping(self) -> bool:
+        """Whether classes may share pixels, so that each has a mask of its own."""
+        return any(bundle.manifest.multi_label for bundle in self.bundles)
+
+    @property
     def class_ids(self) -> tuple[int, ...]:
         """Ids of the classes, in the order of the probability planes."""
         return tuple(item.id for item in self.classes)
@@ -284,9 +289,8 @@ class Inspector:
         return score, score < self._gates.threshold
 
     def _predict(self, source: RowSource, spared: bool) -> tuple[Prediction, tuple[float, ...]]:
-        overlapping = any(bundle.manifest.multi_label for bundle in self.bundles)
         if spared:
-            return nothing_found(source.size_hw, self.class_ids, overlapping), (1.0,)
+            return nothing_found(source.size_hw, self.class_ids, self.overlapping), (1.0,)
         names = [item.name for item in self.classes]
         probability, scales = self._collect(source, None)
         stack = np.empty(probability.shape, dtype=np.bool_)
@@ -299,7 +303,7 @@ class Inspector:
             [self.presence_px[name] for name in names],
             self.class_ids,
         )
-        return Prediction(mask, probability, self.class_ids, stack if overlapping else None), scales
+        return Prediction(mask, probability, self.class_ids, stack if self.overlapping else None), scales
 
     def _collect(
         self, source: RowSource, scales: tuple[float, ...] | None

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from flawscope.images.atomic import output_error, write_text_atomic
+from flawscope.images.atomic import remove_file, write_text_atomic
 from flawscope.types import Centreline, Finding, Inspection, Scale
 
 FOLDER = ".flawscope"
@@ -33,11 +33,7 @@ class Journal:
 
     def forget(self, stem_path: str) -> None:
         """Drop the entry of an image, if there is one. Raises OutputError."""
-        path = self._path(stem_path)
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise output_error(path, error) from error
+        remove_file(self._path(stem_path))
 
     def add(self, stem_path: str, image: Path, inspection: Inspection) -> None:
         """Note what came of an image, failed or done. Raises OutputError."""

@@ -16,12 +16,20 @@ from flawscope.types import Prediction
 TIFF_FROM_PIXELS = 100_000_000
 """Masks with more pixels than this become TIFFs."""
 
+MASK_SUFFIXES = (".png", ".tif")
+"""Of masks up to that size, and above it."""
+
 _TILE_PX = 512
+
+
+def plane_stem(stem_path: str, class_id: int) -> str:
+    """Stem of the mask of one of several overlapping classes."""
+    return f"{stem_path}.c{class_id}"
 
 
 def mask_name(stem_path: str, size_hw: tuple[int, int]) -> str:
     """Name of the class-index mask below ``masks/``."""
-    return f"{stem_path}{'.tif' if size_hw[0] * size_hw[1] > TIFF_FROM_PIXELS else '.png'}"
+    return f"{stem_path}{MASK_SUFFIXES[size_hw[0] * size_hw[1] > TIFF_FROM_PIXELS]}"
 
 
 def write_masks(folder: Path, stem_path: str, prediction: Prediction) -> None:
@@ -34,7 +42,7 @@ def write_masks(folder: Path, stem_path: str, prediction: Prediction) -> None:
     write_mask(folder / mask_name(stem_path, size_hw), mask)
     if prediction.stack is not None:
         for number, plane in zip(prediction.class_ids, prediction.stack, strict=True):
-            name = mask_name(f"{stem_path}.c{number}", size_hw)
+            name = mask_name(plane_stem(stem_path, number), size_hw)
             write_mask(folder / name, plane.view(np.uint8) * np.uint8(255))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from flawscope.errors import UsageError
 from flawscope.images.atomic import write_text_atomic
 from flawscope.inspection.bands import RowSource
-from flawscope.inspection.mask_files import mask_name, write_masks
+from flawscope.inspection.mask_files import MASK_SUFFIXES, mask_name, plane_stem, write_masks
 from flawscope.inspection.preprocess import scaled_size_hw
 from flawscope.inspection.record import RunRecord
 from flawscope.inspection.report import write_html
@@ -70,6 +70,22 @@ def expected_files(
     if SUBMISSIONS.keys() & set(formats):
         files.append(marks_path(picture))
     return files
+
+
+def explained_path(out: Path, stem_path: str) -> Path:
+    """Where what the network looks at in an image is drawn."""
+    return out / "explain" / f"{stem_path}.png"
+
+
+def own_files(out: Path, stem_path: str, overlapping: Sequence[int], picture: Path) -> list[Path]:
+    """Every file that a run may have written of one image alone, in whatever formats and size.
+
+    ``overlapping``: ids of the classes that have a mask each; ``picture`` as in `expected_files`.
+    """
+    stems = [stem_path, *(plane_stem(stem_path, class_id) for class_id in overlapping)]
+    masks = [out / "masks" / f"{stem}{suffix}" for stem in stems for suffix in MASK_SUFFIXES]
+    others = (out / "overlays" / f"{stem_path}.jpg", explained_path(out, stem_path))
+    return [*masks, *others, picture, marks_path(picture)]
 
 
 def write_image(

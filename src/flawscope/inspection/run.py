@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from flawscope.errors import DataError, ImageError, OutputError, UsageError
-from flawscope.images.atomic import make_folder, write_bytes_atomic
+from flawscope.images.atomic import make_folder, remove_file, write_bytes_atomic
 from flawscope.images.sources import InputImage, list_images
 from flawscope.inspection.explain import Drawer
 from flawscope.inspection.inspector import Inspector, open_image
@@ -20,6 +20,8 @@ from flawscope.inspection.outputs import (
     OF_MASKS,
     check_formats,
     expected_files,
+    explained_path,
+    own_files,
     write_image,
     write_run,
 )
@@ -152,34 +154,42 @@ def inspect_folder(
 
 
 def _one(item: InputImage, inspector: Inspector, settings: RunSettings, journal: Journal) -> Inspection:
-    """Inspect one image and write its own files; an unreadable one gives a failed Inspection."""
+    """Inspect one image, write its own files and note it; one that cannot be done gives a failed
+    Inspection, and no file of it stays behind."""
     begin = time.perf_counter()
+    picture = journal.picture_path(item.stem_path)
     try:
-        with inspector.stopwatch.stage("read"):
-            source, notes = open_image(item.path, settings.max_pixels, inspector.need_bytes_per_px())
-        result = inspector.inspect_source(source, item.name, settings.scale_for(item), notes, begin)
+        result = _inspected(item, inspector, settings, picture)
     except (ImageError, MemoryError) as error:
+        overlapping = inspector.class_ids if inspector.overlapping else ()
+        for path in own_files(settings.out, item.stem_path, overlapping, picture):
+            remove_file(path)
         # Tables and reports travel: they name the image as the user gave it, not the folders of this machine.
-        text = str(error).replace(str(item.path), item.name) or "memory ran out; cut the image into parts"
-        failed = Inspection(
+        text = str(error).replace(str(item.path), item.name)
+        result = Inspection(
             image=item.name,
             status="failed",
             size_hw=(0, 0),
             seconds=time.perf_counter() - begin,
-            error=" ".join(text.split()),
+            error=" ".join(text.split()) or "memory ran out; cut the image into parts",
         )
-        journal.add(item.stem_path, item.path, failed)
-        return failed
-    picture = journal.picture_path(item.stem_path)
+    journal.add(item.stem_path, item.path, result)
+    return result
+
+
+def _inspected(item: InputImage, inspector: Inspector, settings: RunSettings, picture: Path) -> Inspection:
+    """The image's result, less its prediction, with its own files written."""
+    begin = time.perf_counter()
+    with inspector.stopwatch.stage("read"):
+        source, notes = open_image(item.path, settings.max_pixels, inspector.need_bytes_per_px())
+    result = inspector.inspect_source(source, item.name, settings.scale_for(item), notes, begin)
     with inspector.stopwatch.stage("write"):
         write_image(
             settings.out, item.stem_path, source, result, inspector.classes, settings.formats, picture
         )
     if settings.explainer is not None:
-        write_attention(_explained(settings.out, item), settings.explainer.draw(source))
-    slim = _without_prediction(result)
-    journal.add(item.stem_path, item.path, slim)
-    return slim
+        write_attention(explained_path(settings.out, item.stem_path), settings.explainer.draw(source))
+    return replace(result, prediction=None)
 
 
 def _resumed(item: InputImage, settings: RunSettings, journal: Journal) -> Inspection | None:
@@ -189,7 +199,7 @@ def _resumed(item: InputImage, settings: RunSettings, journal: Journal) -> Inspe
     picture = journal.picture_path(item.stem_path)
     files = expected_files(settings.out, item.stem_path, found.size_hw, settings.formats, picture)
     if settings.explainer is not None:
-        files.append(_explained(settings.out, item))
+        files.append(explained_path(settings.out, item.stem_path))
     return found if all(path.exists() for path in files) else None
 
 
@@ -199,15 +209,6 @@ def _add_others(results: dict[str, Inspection], listed: Sequence[InputImage], jo
             found = journal.find(item.stem_path, item.path)
             if found is not None:
                 results[item.stem_path] = found
-
-
-def _explained(out: Path, item: InputImage) -> Path:
-    return out / "explain" / f"{item.stem_path}.png"
-
-
-def _without_prediction(inspection: Inspection) -> Inspection:
-    values = {name: getattr(inspection, name) for name in Inspection.__dataclass_fields__}
-    return Inspection(**{**values, "prediction": None})
 
 
 def _ready(settings: RunSettings) -> Path:
