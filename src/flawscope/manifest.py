@@ -224,6 +224,15 @@ class Promise(Strict):
     input: InputSpec
     flip_tta: bool = False
     scales: tuple[float, ...] | Literal["native", "auto"] = "native"
+    fusion: Literal["choose", "mean", "max"] = Field(
+        default="choose", description="What was done with several scales."
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_no_fusion(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A promise from a chosen scale, or a single one, keeps its text, and so the bundle its hash."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if key != "fusion" or value != "choose"}
 
     @property
     def words(self) -> str:

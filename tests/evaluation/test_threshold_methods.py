@@ -12,7 +12,7 @@ from flawscope.bundle import Bundle
 from flawscope.cli.app import main
 from flawscope.data.split_file import Split
 from flawscope.errors import BundleError, DataError, UsageError
-from flawscope.evaluation.evaluate import evaluate
+from flawscope.evaluation.evaluate import EvaluateOptions, evaluate
 from flawscope.evaluation.report import rewrite
 from flawscope.evaluation.risk import RiskOptions
 from flawscope.evaluation.thresholds import choose_threshold
@@ -93,6 +93,22 @@ def test_a_promise_lapses_when_anything_it_hangs_on_changes(bundle: Bundle, tmp_
     openvino = manifest.promises["crack"].model_copy(update={"runtime": "openvino"})
     runtime = rewrite(file, manifest.model_copy(update={"promises": {"crack": openvino}}))
     assert "runtime was openvino, is onnx" in void_notes(Inspector(runtime))[0]
+
+
+def test_a_promise_lapses_when_several_scales_are_fused_another_way(bundle: Bundle) -> None:
+    mean = PredictOptions(scales=(1.0, 0.5), fusion="mean")
+    kept = promised(bundle, options=EvaluateOptions(predict=mean))
+    assert not void_notes(Inspector(kept, options=mean))
+    for other in ("max", "choose"):
+        (note,) = void_notes(Inspector(kept, options=replace(mean, fusion=other)))
+        assert f"fusion was mean, is {other}" in note
+
+
+def test_at_one_scale_there_is_nothing_to_fuse(bundle: Bundle) -> None:
+    """And a promise that was made before fusion was kept keeps its text, so its bundle keeps its hash."""
+    kept = promised(bundle)
+    assert not void_notes(Inspector(kept, options=PredictOptions(fusion="max")))
+    assert "fusion" not in kept.manifest.to_json()
 
 
 def test_evaluate_and_inspect_say_that_a_promise_is_void(

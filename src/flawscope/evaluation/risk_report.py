@@ -93,6 +93,7 @@ class RiskReport(Report):
             input=bundle.manifest.input,
             flip_tta=inspector.options.flip_tta,
             scales=inspector.options.scales,
+            fusion=inspector.options.fusion,
         )
 
 

@@ -11,6 +11,7 @@ from flawscope.manifest import Promise
 
 if TYPE_CHECKING:
     from flawscope.inspection.inspector import Inspector
+    from flawscope.inspection.options import PredictOptions
 
 
 def file_run(bundle: Bundle, runtime: str) -> str | None:
@@ -39,6 +40,7 @@ def reasons_void(inspector: Inspector, class_name: str, promise: Promise) -> tup
         "file": (promise.file, file),
         "flips": (promise.flip_tta, options.flip_tta),
         "working scale": (promise.scales, options.scales),
+        **_fusion(promise, options),
         "gate": (_own_gate(bundle), inspector.gate_threshold),
     }
     found = [f"{what} was {was}, is {now}" for what, (was, now) in was_and_is.items() if was != now]
@@ -49,6 +51,12 @@ def reasons_void(inspector: Inspector, class_name: str, promise: Promise) -> tup
     if len(inspector.bundles) > 1:
         found.append("several models are averaged")
     return tuple(found)
+
+
+def _fusion(promise: Promise, options: PredictOptions) -> dict[str, tuple[Any, Any]]:
+    """How several scales were and are fused; nothing where there is one, or where they are others anyway."""
+    several = promise.scales == "auto" or (promise.scales != "native" and len(promise.scales) > 1)
+    return {"fusion": (promise.fusion, options.fusion)} if several and promise.scales == options.scales else {}
 
 
 def promise_records(inspector: Inspector) -> list[dict[str, Any]]:
