@@ -162,6 +162,16 @@ def test_no_promise_from_images_of_the_run_or_of_the_minimum_area(bundle: Bundle
         promised(tuned)
 
 
+@pytest.mark.parametrize("of_folds", [False, True])
+def test_no_promise_from_the_other_image_of_a_group_of_the_run(bundle: Bundle, of_folds: bool) -> None:
+    """Groups hold two images each: the run trained on one of every group, the other is to calibrate."""
+    trained, rest = NAMES[::2], NAMES[1::2]
+    data = dataset(24, Split(parts={"calibration": rest}))
+    run = Split(folds=(trained[:6], trained[6:])) if of_folds else Split(parts={"train": trained})
+    with pytest.raises(UsageError, match=r"12 images .* of a group .*, e\.g\. 001 .*\(g0\)"):
+        choose_threshold(bundle, data, method="risk", risk=TWENTY_PERCENT, run_split=run)
+
+
 def test_what_the_user_is_told(bundle: Bundle) -> None:
     report = choose_threshold(bundle, dataset(24, SPLIT), method="risk", risk=TWENTY_PERCENT)
     assert any("which images trained" in note for note in report.notes)

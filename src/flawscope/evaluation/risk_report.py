@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from flawscope.bundle import Chosen
+from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split
 from flawscope.errors import BundleError, UsageError
 from flawscope.evaluation.evaluate import Predictor
@@ -17,6 +18,8 @@ from flawscope.evaluation.stream import Stream
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.promises import file_run
 from flawscope.manifest import Manifest, Promise
+
+_SET_ASIDE = "Set images aside with: flawscope split DATASET --calibration 0.1, and train by that split."
 
 UNIT = "group of the data set (a sample without one stands alone)"
 
@@ -116,31 +119,24 @@ def choose_by_risk(stream: Stream, options: RiskOptions, facts: Callable[..., Fa
 
 
 def check_calibration(
-    predictor: Predictor, names: Sequence[str], part: str, data: str, run_split: Split | None
+    predictor: Predictor, dataset: Dataset, chosen: Dataset, part: str, data: str, run_split: Split | None
 ) -> list[str]:
     """Refuse images that took part in making the model; return what the user should know.
 
     A model does better on images that its weights, their choice or its minimum areas come from than on
-    others, so a promise from there would be broken. Raises UsageError.
+    others, and on those that share a group with them, so a promise from there would be broken. ``chosen`` is
+    the part of ``dataset`` that it is to come from. Raises UsageError.
     """
-    what_to_do = "Set images aside with: flawscope split DATASET --calibration 0.1, and train by that split."
     if part in ("train", "val"):
         raise UsageError(
-            f"Part '{part}' trained or selected the model, so no promise can come from it.\n{what_to_do}"
+            f"Part '{part}' trained or selected the model, so no promise can come from it.\n{_SET_ASIDE}"
         )
     if run_split is not None:
-        used = {name for key in ("train", "val") for name in run_split.parts.get(key, ())}
-        used |= {name for fold in run_split.folds for name in fold}
-        seen = [name for name in names if name in used]
-        if seen:
-            raise UsageError(
-                f"{len(seen)} images of part '{part}' trained or selected the model, e.g. {seen[0]}; no "
-                f"promise can come from them.\n{what_to_do}"
-            )
+        _check_groups(dataset, chosen, part, run_split)
     for bundle in getattr(predictor, "bundles", ()):
         for key in ("min_area_px", "presence_px"):
-            for name, chosen in getattr(bundle.manifest, key).items():
-                if chosen.data == data:
+            for name, fixed in getattr(bundle.manifest, key).items():
+                if fixed.data == data:
                     raise UsageError(
                         f"The bundle says that {key} of {name} was chosen on {data}; it must be fixed "
                         "before, on other images.\nTake other images for one of the two."
@@ -151,6 +147,25 @@ def check_calibration(
     if part == "test":
         notes.append("part 'test' is used up by this: test the promise on other images")
     return notes
+
+
+def _check_groups(dataset: Dataset, chosen: Dataset, part: str, run_split: Split) -> None:
+    """Raises UsageError where an image of ``chosen``, or of its group, is among those of the run."""
+    used = {name for key in ("train", "val") for name in run_split.parts.get(key, ())}
+    used |= {name for fold in run_split.folds for name in fold}
+    seen = [name for name in chosen.names if name in used]
+    if seen:
+        raise UsageError(
+            f"{len(seen)} images of part '{part}' trained or selected the model, e.g. {seen[0]}; no promise "
+            f"can come from them.\n{_SET_ASIDE}"
+        )
+    groups = {sample.group_key for sample in dataset if sample.name in used}
+    near = [sample for sample in chosen if sample.group_key in groups]
+    if near:
+        raise UsageError(
+            f"{len(near)} images of part '{part}' are of a group that trained or selected the model, e.g. "
+            f"{near[0].name} ({near[0].group_key}); no promise can come from them.\n{_SET_ASIDE}"
+        )
 
 
 def _overlapping(predictor: Predictor) -> bool:

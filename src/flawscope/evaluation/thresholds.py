@@ -173,7 +173,7 @@ def choose_threshold(
     predictor, title = as_predictor(model, options)
     _check_marks(predictor, dataset, title)
     if method == "risk":
-        notes += check_calibration(predictor, chosen.names, shown, data, run_split)
+        notes += check_calibration(predictor, dataset, chosen, shown, data, run_split)
     match = match_classes(
         dataset.classes, predictor.classes, options.mapping, truth_named=dataset.classes_named
     )
