@@ -172,6 +172,22 @@ def test_no_promise_from_the_other_image_of_a_group_of_the_run(bundle: Bundle, o
         choose_threshold(bundle, data, method="risk", risk=TWENTY_PERCENT, run_split=run)
 
 
+def test_units_are_the_groups_of_the_split_that_was_named(bundle: Bundle) -> None:
+    """A split by prefix, laid beside a data set that knows no groups: its patches are no units."""
+    patches = [
+        replace(one, name=f"wall{k // 2}_{k % 2}", group="") for k, one in enumerate(dataset(24).samples)
+    ]
+    data = dataset(24).with_samples(patches)
+    split = Split(parts={"calibration": data.names}, group_by="prefix")
+    for given in (
+        {"split": split},
+        {"split": split.model_copy(update={"group_by": None}), "run_split": split},
+    ):
+        chosen = {"run_split": Split(), **given}
+        report = choose_threshold(bundle, data, method="risk", risk=TWENTY_PERCENT, **chosen)
+        assert report.class_dicts()["crack"]["units"] == 12
+
+
 def test_what_the_user_is_told(bundle: Bundle) -> None:
     report = choose_threshold(bundle, dataset(24, SPLIT), method="risk", risk=TWENTY_PERCENT)
     assert any("which images trained" in note for note in report.notes)

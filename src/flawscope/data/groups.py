@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from flawscope.data.dataset import Dataset
+from flawscope.data.split_file import Split
 from flawscope.errors import UsageError
 
 GroupRule = Callable[[str], str]
@@ -66,3 +67,14 @@ def with_groups(dataset: Dataset, spec: str) -> Dataset:
     """The data set with every sample's group set by a rule. Raises UsageError."""
     rule = group_rule(spec)
     return dataset.with_samples(replace(sample, group=rule(sample.name)) for sample in dataset)
+
+
+def with_groups_of(dataset: Dataset, split: Split | None) -> Dataset:
+    """The data set with the groups that a split was made by; as it is where it has its own, or none is named.
+
+    Raises UsageError.
+    """
+    rule = rule_in_words(None if split is None else split.group_by)
+    if not rule or any(sample.group for sample in dataset):
+        return dataset
+    return with_groups(dataset, rule)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flawscope.data.dataset import Dataset, Problem
 from flawscope.data.description import ReadOptions, read_description
-from flawscope.data.groups import rule_in_words, with_groups
+from flawscope.data.groups import with_groups, with_groups_of
 from flawscope.data.layouts import (
     coco,
     crackforest,
@@ -177,10 +177,7 @@ def _with_own_split(dataset: Dataset) -> Dataset:
             f"names {len(absent)} samples that are not in the set, e.g. '{absent[0]}'; they are passed over"
         )
         dataset = dataset.with_samples(dataset.samples, Problem("split", str(file), text))
-    rule = rule_in_words(split.group_by)
-    if rule and not any(sample.group for sample in dataset):
-        dataset = with_groups(dataset, rule)
-    return replace(dataset, default_split=split)
+    return replace(with_groups_of(dataset, split), default_split=split)
 
 
 def _without_bad(dataset: Dataset) -> Dataset:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from flawscope.bundle import Chosen
 from flawscope.data.dataset import Dataset
+from flawscope.data.groups import with_groups_of
 from flawscope.data.split_file import Split
 from flawscope.errors import UsageError
 from flawscope.evaluation.chooser import MEASURES, Chooser, Measure, ThresholdChoice
@@ -168,6 +169,8 @@ def choose_threshold(
     wanted = part or ("calibration" if method == "risk" else "val")
     # Images for a promise are set aside on purpose; those for a choice may be all there are.
     whole = split is None and dataset.default_split is None and wanted == "val"
+    if method == "risk":
+        dataset = with_groups_of(with_groups_of(dataset, split), run_split)
     chosen, shown, notes = choose_part(dataset, split, "all" if whole else wanted)
     data = f"{dataset.root.name}, part {shown}"
     predictor, title = as_predictor(model, options)

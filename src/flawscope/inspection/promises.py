@@ -56,7 +56,9 @@ def reasons_void(inspector: Inspector, class_name: str, promise: Promise) -> tup
 def _fusion(promise: Promise, options: PredictOptions) -> dict[str, tuple[Any, Any]]:
     """How several scales were and are fused; nothing where there is one, or where they are others anyway."""
     several = promise.scales == "auto" or (promise.scales != "native" and len(promise.scales) > 1)
-    return {"fusion": (promise.fusion, options.fusion)} if several and promise.scales == options.scales else {}
+    return (
+        {"fusion": (promise.fusion, options.fusion)} if several and promise.scales == options.scales else {}
+    )
 
 
 def promise_records(inspector: Inspector) -> list[dict[str, Any]]:
