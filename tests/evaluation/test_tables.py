@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from flawscope.cli.app import main
+from flawscope.data.layouts.kaggle_cracks import source_of
 from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.evaluate import evaluate, evaluate_cuts
 from flawscope.evaluation.table_runs import Trial, parse_run, results
@@ -91,6 +92,30 @@ def test_sources_are_rows_and_runs_columns() -> None:
     assert [rows["masonry"][k].value for k in (0, 2)] == [0.5, None]
     assert rows["DeepCrack"][0].value is None and rows["DeepCrack"][8].value == 0.747
     assert "from" not in markdown(table).splitlines()[2]
+
+
+@pytest.mark.parametrize(
+    ("stem", "printed", "baseline"),
+    [
+        ("Sylvie_Chambon_012", "Sylvie Chambon", 0.262),
+        ("Eugen_Muller_21", "Eugen Muller", 0.342),
+        ("cracktree200_6200", "cracktree200", 0.109),
+        ("Rissbilder_for_Florian_9S6A", "Rissbilder", 0.474),
+    ],
+)
+def test_a_prefix_stands_beside_the_set_that_the_paper_printed(
+    stem: str, printed: str, baseline: float
+) -> None:
+    """Names of the Kaggle set: a prefix ends at the first underscore, the printed name has two words."""
+    source = source_of(stem)
+    for ours in (source, source.upper(), printed):
+        metrics = {"sources": {ours: {"iou_image_mean": figure(0.6)}}}
+        rows = {
+            label: cells
+            for _, label, cells in make_table(layout_named("coredeep-2"), [Labelled("a", metrics)]).rows
+        }
+        assert len(rows) == 10 and (ours == printed or printed not in rows)
+        assert [cell.value for cell in rows[ours][:2]] == [0.6, baseline]
 
 
 def test_percentages_and_the_only_class() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,7 +57,7 @@ def _by_source(layout: TableLayout, runs: Sequence[Labelled]) -> Table:
     headings = [run.label for run in runs] + [
         f"{title}, printed {block.title}" for block, _, title in printed
     ]
-    known = {name.casefold() for name in names}
+    known = {_key(name) for name in names}
     rows = [
         (
             OURS,
@@ -68,7 +69,7 @@ def _by_source(layout: TableLayout, runs: Sequence[Labelled]) -> Table:
     ]
     others = dict.fromkeys(label for block in layout.printed for label, _ in block.rows)
     for name in others:
-        if name.casefold() not in known:
+        if _key(name) not in known:
             blank = (Cell(None),) * len(runs)
             theirs = tuple(Cell(_printed(block, name, k), column.decimals) for block, k, _ in printed)
             rows.append(("printed", name, blank + theirs))
@@ -77,9 +78,14 @@ def _by_source(layout: TableLayout, runs: Sequence[Labelled]) -> Table:
 
 def _printed(block: Printed, name: str, column: int) -> float | None:
     for label, values in block.rows:
-        if label.casefold() == name.casefold():
+        if _key(label) == _key(name):
             return values[column]
     return None
+
+
+def _key(source: str) -> str:
+    """The first word: a prefix of files holds no more of a printed name such as ``Sylvie Chambon``."""
+    return re.split(r"[\s_-]", source, maxsplit=1)[0].casefold()
 
 
 def markdown(table: Table, limits: bool = False, notes: Sequence[str] = ()) -> str:
