@@ -66,7 +66,8 @@ def test_two_steps_of_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     row = json.loads((tmp_path / "r.json").read_text())["figures"]["runs"][0]
     for size in ("at_386x256", "at_682x256"):
         assert set(row[size]["false_per_mille"]) == {*attention_cracks.MARKS, "none"}
-        assert 0 <= row[size]["miou"] <= 1
+        assert 0 <= row[size]["iou"] <= 1 and 0 <= row[size]["miou_with_background"] <= 1
+        assert len(row[size]["iou_limits"]) == 2
     wide = next(tmp_path.glob("work/attention-unet-full-epochs2-*/bundle-682x256"))
     assert Bundle.load(wide).manifest.input.size_hw == (32, 86)
     page = (tmp_path / "work" / "side-by-side.html").read_text(encoding="utf-8")

@@ -31,6 +31,7 @@ METRICS = {
     "part": "test",
     "images": 4,
     "figures": {
+        "iou_image_mean": figure(0.4912, 0.4, 0.6),
         "miou_image_mean": figure(0.7251, 0.7, 0.75),
         "mf1_image_mean": figure(0.8),
         "image_fn": figure(3),
@@ -118,8 +119,20 @@ def test_a_prefix_stands_beside_the_set_that_the_paper_printed(
         assert [cell.value for cell in rows[ours][:2]] == [0.6, baseline]
 
 
+@pytest.mark.parametrize("name", ["attention-1", "attention-cracks"])
+def test_the_attention_papers_iou_is_of_what_is_looked_for_alone(name: str) -> None:
+    """On thin cracks a network that marks nothing has half the mean of crack and background: as printed."""
+    blind = {"figures": {"iou_image_mean": figure(0.0), "miou_image_mean": figure(0.4945)}}
+    table = make_table(layout_named(name), [Labelled("blind", blind)])
+    assert table.headings[0] == "mIoU (%)"
+    ours, printed = table.rows[0][2], table.rows[1][2]
+    assert [cell.value for cell in ours] == [0.0, 49.45]
+    assert printed[0].value is not None and printed[1].value is None
+    assert "background" in table.headings[1] and "background" in layout_named(name).note
+
+
 def test_percentages_and_the_only_class() -> None:
-    column = LAYOUTS["attention-1"].columns[0]
+    column = LAYOUTS["attention-1"].columns[1]
     assert cell_of(METRICS, column).text() == "72.51"
     assert cell_of(METRICS, column).text(limits=True) == "72.51 [70.00, 75.00]"
     several = {**METRICS, "classes": {"a": {}, "b": {}}}
