@@ -41,15 +41,26 @@ def loss_on(model: nn.Module, data: Digits) -> float:
     return loss_of(model(data.images), data.labels).item()
 
 
-def end_losses(data: Digits, norm: str, rates: tuple[float, ...], steps: int) -> dict[float, float]:
-    """Mean loss of the last ten steps at each rate; a diverged one counts as guessing."""
-    ends = {}
-    for rate in rates:
-        model = build_cnn(norm)
-        losses = train(model, data, build_optimiser(model, "sgd", rate), steps=steps)
-        mean = sum(losses[-10:]) / 10
-        ends[rate] = min(mean, math.log(10)) if math.isfinite(mean) else math.log(10)
-    return ends
+def learn(data: Digits, norm: str, rate: float, steps: int) -> tuple[float, nn.Module]:
+    """Mean loss of the last ten steps, where a diverged one counts as guessing, and what was trained."""
+    model = build_cnn(norm)
+    losses = train(model, data, build_optimiser(model, "sgd", rate), steps=steps)
+    mean = sum(losses[-10:]) / 10
+    return min(mean, math.log(10)) if math.isfinite(mean) else math.log(10), model
+
+
+def first_gradient(data: Digits, norm: str) -> float:
+    """Length of the first convolution's gradient before the first step, over 64 images."""
+    model, few = build_cnn(norm), data.first(64)
+    loss_of(model(few.images), few.labels).backward()  # type: ignore[no-untyped-call]
+    return float(next(model.parameters()).grad.norm())
+
+
+@torch.no_grad()
+def answering(model: Any, data: Digits) -> int:
+    """Dense hidden units that are not zero for every one of 64 images, as the network trains."""
+    maps = model.train().stages(data.first(64).images).flatten(1)
+    return int((model.activation(model.hidden(maps)) > 0).any(dim=0).sum())
 
 
 def changed_by_neighbours(data: Digits, training: bool) -> float:
@@ -98,7 +109,10 @@ def run(room: Room) -> Report:
     """A range of learning rates with and without normalisation; wrong labels with and without dropout."""
     data, held_out = room.digits("train", room.pick(3000, 500)), room.digits("test", room.pick(1000, 200))
     rates = room.pick(RATES, (0.03, 0.3, 3.0))
-    ends = {norm: end_losses(data, norm, rates, room.pick(80, 30)) for norm in NORMS}
+    tried = {norm: {rate: learn(data, norm, rate, room.pick(80, 30)) for rate in rates} for norm in NORMS}
+    ends = {norm: {rate: loss for rate, (loss, _) in own.items()} for norm, own in tried.items()}
+    gradients = {norm: first_gradient(data, norm) for norm in NORMS}
+    at_highest = [tried[norm][max(rates)] for norm in NORMS]
     noisy, seeds = mislabelled(data.first(room.pick(1000, 400)), WRONG), range(room.pick(2, 1))
     steps = room.pick(600, 240)
     runs = {share: [by_heart(noisy, held_out, share, steps, seed) for seed in seeds] for share in (0.0, 0.5)}
@@ -114,6 +128,14 @@ def run(room: Room) -> Report:
         rows,
         {
             "with batch normalisation more rates lead to a low loss": good["batch"] > good["none"],
+            "and before the first step the first layer's gradient is more than ten times as long": gradients[
+                "batch"
+            ]
+            > 10 * gradients["none"],
+            "at the highest rate both networks only guess": min(loss for loss, _ in at_highest) > 2.29,
+            "as no unit of the dense layer, which is not normalised, answers any more": not any(
+                answering(model, data) for _, model in at_highest
+            ),
             "while training, an image's answer depends on the others in its batch": changed_by_neighbours(
                 data, True
             )
