@@ -74,6 +74,10 @@ def run(room: Room) -> Report:
     width = {name: pair[0].shape[1] for name, pair in pairs.items()}
     width["CNN, trained"] = width["CNN, not trained"]
     rows = [[name, width[name], *(f"{figure:.1f}" for figure in own)] for name, own in figures.items()]
+    gains = [
+        learned - drawn_only
+        for learned, drawn_only in zip(figures["CNN, trained"], figures["CNN, not trained"], strict=True)
+    ]
     return Report(
         ["features", "numbers an image", *(f"{count:,} images" for count in counts)],
         rows,
@@ -83,6 +87,8 @@ def run(room: Room) -> Report:
             ),
             "learned features beat pixels and LBP with the most images": figures["CNN, trained"][-1]
             > max(figures["pixels"][-1], figures["LBP"][-1]),
+            "and features of a network that was not trained": gains[-1] > 0,
+            "with few images learning gains less": gains[0] < gains[-1],
         },
         {"figures": figures, "counts": counts, "example": grey_of(held_out)[0]},
     )
