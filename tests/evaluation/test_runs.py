@@ -152,6 +152,16 @@ def test_command_evaluate_with_a_bad_image(data: Path, tmp_path: Path, capsys) -
     assert "left out: 001" in text.err and "2 images" in text.out
 
 
+def test_a_bad_test_image_does_not_hide_the_runs_own_split(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    dark_bundle(run / "bundle")
+    write_split(run / "split.json", Split(parts={"train": NAMES[:3], "test": NAMES[3:]}))
+    file = data / "images" / f"{NAMES[4]}.png"
+    file.write_bytes(file.read_bytes()[:400])
+    got = evaluate_run(find_models(run), open_dataset(data, skip_bad=True))
+    assert [row.name for row in got.rows] == [NAMES[3], NAMES[5]]  # type: ignore[union-attr]
+
+
 def test_command_evaluate_of_folds(data: Path, folds: Path, tmp_path: Path, capsys) -> None:
     assert main(["evaluate", str(folds), str(data), "--out", str(tmp_path / "out")]) == 0
     assert "mean and sd of 2 folds" in capsys.readouterr().out

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from flawscope.cli.app import main
+from flawscope.data.split_file import Split, load_split, write_split
 from flawscope.training.toml_writer import to_toml
 
 from .small import settings, write_set
@@ -45,6 +46,26 @@ def test_folds(data: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["train", str(recipe), "--data", str(data), "--out", str(out), "--folds", "2"]) == 0
     assert (out / "folds.csv").is_file()
     assert "fold-1" in capsys.readouterr().out
+
+
+def test_skip_bad_with_a_split_that_names_a_bad_image(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_set(tmp_path / "set", 8)
+    for name in ("003", "007"):
+        file = root / "images" / f"{name}.png"
+        file.write_bytes(file.read_bytes()[:200])
+    names = [f"{number:03d}" for number in range(8)]
+    split = tmp_path / "split.json"
+    write_split(split, Split(parts={"train": names[:4], "val": names[4:6], "test": names[6:]}))
+    run = tmp_path / "run"
+    call = ["train", str(recipe), "--data", str(root), "--split", str(split), "--out", str(run)]
+    assert main(call) == 3
+    assert "--skip-bad" in capsys.readouterr().err
+    assert main([*call, "--skip-bad"]) == 0
+    assert load_split(run / "split.json").part("train") == ("000", "001", "002")
+    assert main(["evaluate", str(run), str(root), "--out", str(tmp_path / "figures"), "--skip-bad"]) == 0
+    assert "1 images, part test" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the verbs that try a model on labelled images have in common: progress, and reading their options."""
+"""What the verbs that read labelled images have in common: progress, and reading their options."""
 
 from __future__ import annotations
 
@@ -57,14 +57,11 @@ def evaluate_options(
     return EvaluateOptions(mapping=parse_mapping(mapping), predict=predict, runtime=runtime)
 
 
-def open_split(path: Path | None, data: Dataset) -> Split | None:
+def open_split(path: Path | None, data: Dataset | None) -> Split | None:
     """Read a split file; samples that the data set had to leave out leave its parts too. Raises DataError."""
     from flawscope.data.split_file import load_split
 
     if path is None:
         return None
     split = load_split(path)
-    gone = {problem.path for problem in data.problems} - set(data.names)
-    parts = {part: tuple(name for name in names if name not in gone) for part, names in split.parts.items()}
-    folds = tuple(tuple(name for name in fold if name not in gone) for fold in split.folds)
-    return split.model_copy(update={"parts": parts, "folds": folds})
+    return split if data is None else data.fitting(split)

@@ -62,9 +62,9 @@ def train(
     except ImportError as error:
         raise MissingExtraError("`flawscope train`", "train") from error
 
+    from flawscope.cli._evaluating import open_split
     from flawscope.data.description import parse_mask_values
     from flawscope.data.open import open_dataset
-    from flawscope.data.split_file import load_split
     from flawscope.training.allocator import keep_freed_memory
     from flawscope.training.budget import process_started_s
     from flawscope.training.config_load import load_config
@@ -78,7 +78,7 @@ def train(
         dataset = open_dataset(data, layout, parse_mask_values(mask_value or ()), skip_bad)
     reporter = _reporter(config.train.log_every)
     options = {
-        "split": load_split(split) if split else None,
+        "split": open_split(split, dataset),
         "minutes": minutes,
         "seed": seed,
         "init": init,

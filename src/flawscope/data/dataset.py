@@ -118,6 +118,10 @@ class Dataset:
             )
         return self.subset(chosen.part(name))
 
+    def fitting(self, split: Split) -> Split:
+        """A split without the samples that were left out of this set as faulty (``skip_bad``)."""
+        return split.without({problem.path for problem in self.problems} - self._positions.keys())
+
     def with_samples(self, samples: Iterable[Sample], *more: Problem) -> Dataset:
         """The same data set with other samples, and further problems to tell."""
         return replace(self, samples=tuple(samples), problems=(*self.problems, *more))

@@ -99,11 +99,7 @@ class IntegrityReport:
 def _without(dataset: Dataset, bad: frozenset[str]) -> Dataset:
     """Take names out of the set's own split."""
     split = dataset.default_split
-    if split is None:
-        return dataset
-    parts = {part: tuple(n for n in names if n not in bad) for part, names in split.parts.items()}
-    folds = tuple(tuple(n for n in fold if n not in bad) for fold in split.folds)
-    return replace(dataset, default_split=split.model_copy(update={"parts": parts, "folds": folds}))
+    return dataset if split is None else replace(dataset, default_split=split.without(bad))
 
 
 def check(

@@ -169,10 +169,7 @@ def _with_own_split(dataset: Dataset) -> Dataset:
     split = load_split(file)
     absent = missing_names(split, dataset.names)
     if absent:
-        known = set(dataset.names)
-        kept = {part: tuple(name for name in names if name in known) for part, names in split.parts.items()}
-        folds = tuple(tuple(name for name in fold if name in known) for fold in split.folds)
-        split = split.model_copy(update={"parts": kept, "folds": folds})
+        split = split.without(set(absent))
         text = (
             f"names {len(absent)} samples that are not in the set, e.g. '{absent[0]}'; they are passed over"
         )

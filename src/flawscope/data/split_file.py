@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +47,12 @@ class Split(BaseModel):
         every = [name for part in self.parts.values() for name in part]
         every += [name for fold in self.folds for name in fold]
         return tuple(dict.fromkeys(every))
+
+    def without(self, names: Collection[str]) -> Split:
+        """The same split with these names in no part and no fold."""
+        parts = {part: tuple(n for n in have if n not in names) for part, have in self.parts.items()}
+        folds = tuple(tuple(n for n in fold if n not in names) for fold in self.folds)
+        return self.model_copy(update={"parts": parts, "folds": folds})
 
     def overlaps(self) -> dict[str, tuple[str, ...]]:
         """Names that stand in more than one part (or fold), with the places they stand in."""

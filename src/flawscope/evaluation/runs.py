@@ -178,9 +178,9 @@ def split_for(
     models: RunModels, dataset: Dataset, split: Split | None, part: str
 ) -> tuple[Split | None, list[str]]:
     """Return the split to use, and a warning where the model was trained on images of the part."""
-    run = models.split
-    if run is None:
+    if models.split is None:
         return split, []
+    run = dataset.fitting(models.split)
     known = any(name in dataset for name in run.names())
     if (
         split is None
