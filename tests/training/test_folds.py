@@ -10,9 +10,10 @@ import pytest
 
 from flawscope.data.open import open_dataset
 from flawscope.data.split_file import Split, load_split
-from flawscope.errors import UsageError
+from flawscope.errors import OutputError, UsageError
 from flawscope.training.folds import train_folds
 from flawscope.training.progress import Silent
+from flawscope.training.run import train
 
 from .small import settings, write_set
 
@@ -47,6 +48,25 @@ def test_refit_adds_a_bundle_on_top(tmp_path: Path) -> None:
     runs = train_folds(config, dataset, tmp_path / "run", 2, reporter=Silent())
     assert len(runs) == 3 and (tmp_path / "run" / "bundle" / "manifest.json").is_file()
     assert (tmp_path / "run" / "folds.csv").is_file()
+    held_out = [load_split(run.folder / "split.json").part("val") for run in runs[:2]]
+    assert list(load_split(tmp_path / "run" / "split.json").folds) == held_out
+    again = train_folds(config, dataset, tmp_path / "run", 2, resume=True, reporter=Silent())
+    assert [run.progress.step for run in again] == [1, 1, 1]
+
+
+def test_a_folder_that_holds_a_run_keeps_its_split(tmp_path: Path) -> None:
+    dataset = open_dataset(write_set(tmp_path / "set", 6))
+    config = settings(train={"steps": 1})
+    folds, single = tmp_path / "folds", tmp_path / "single"
+    train_folds(config, dataset, folds, 2, reporter=Silent())
+    train(config, dataset, single, reporter=Silent())
+    before = {path: path.read_bytes() for root in (folds, single) for path in root.glob("*.*")}
+    for root in (folds, single):
+        with pytest.raises(OutputError, match="already holds a run"):
+            train_folds(config, dataset, root, 3, seed=1, reporter=Silent())
+        with pytest.raises(OutputError, match="already holds a run"):
+            train(config, dataset, root, seed=1, reporter=Silent())
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_folds_of_a_split_file_without_a_training_part(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from flawscope.training.freezing import without_idle_freeze
 from flawscope.training.loop import LAST
 from flawscope.training.prepare import fold_splits, protocol_split
 from flawscope.training.progress import LogReporter, Reporter
-from flawscope.training.run import CONFIG, METRICS, SPLIT, Run, train
+from flawscope.training.run import CONFIG, METRICS, SPLIT, Run, fresh_folder, train
 
 CURVES = "curves.png"
 
@@ -49,7 +50,8 @@ def train_folds(
 
     ``[folds]`` of the configuration says whether folds start afresh and where copies are made. ``minutes`` is
     the budget of each fold; the first counts from ``started_s``. With ``resume`` a fold that is done is left
-    as it is. Raises UsageError for fewer than two folds or without a data set.
+    as it is. Raises UsageError for fewer than two folds or without a data set, OutputError where ``out``
+    holds a run already.
     """
     if folds < 2 or dataset is None:
         raise UsageError(f"--folds {folds} needs a data set (--data) and at least 2 folds.")
@@ -58,8 +60,10 @@ def train_folds(
     config = _of_seed_and_start(config, options.pop("seed", None), init)
     config = without_idle_freeze(config, reporter)
     root = make_folder(out)
+    if not resume and os.environ.get("RANK", "0") == "0":
+        fresh_folder(root)
     whole = dataset
-    cut = _folds_of(config, dataset, root, folds, split, resume, reporter)
+    cut = kept = _folds_of(config, dataset, root, folds, split, resume, reporter)
     if config.folds.copies == "before":
         dataset, cut = with_copies(config, dataset, cut, folds)
     _write_protocol(root, config, folds, reporter)
@@ -77,7 +81,8 @@ def train_folds(
         plot_fold_curves(root / CURVES, [done.progress.history for done in runs])
     if config.train.refit:
         names = tuple(name for fold in cut.folds for name in fold if name in whole)
-        once = cut.model_copy(update={"folds": (), "parts": {**cut.parts, "train": names}})
+        # The run's split goes on to say which images each fold held out.
+        once = kept.model_copy(update={"parts": {**kept.parts, "train": names}})
         resumable = resume and (root / CONFIG).is_file()
         runs.append(train(config, whole, root, split=once, minutes=minutes, resume=resumable, **options))
     return runs

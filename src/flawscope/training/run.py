@@ -122,7 +122,7 @@ def train(
         )
     accelerator = make_accelerator(config)
     if not resume and accelerator.is_main_process:
-        fresh_folder(folder)
+        fresh_folder(folder, beside_folds=config.train.refit)
     reporter = reporter or LogReporter(config.train.log_every)
     if not accelerator.is_main_process:
         reporter = Silent()
@@ -154,9 +154,10 @@ def _with_calls(
     return replace_in(config, "train", **changes) if changes else config
 
 
-def fresh_folder(folder: Path) -> None:
-    """Make the folder of a new run. Raises OutputError where there is a run already."""
-    if (folder / CONFIG).exists():
+def fresh_folder(folder: Path, beside_folds: bool = False) -> None:
+    """Make the folder of a new run. Raises OutputError where there is a run already, or folds of one."""
+    folds = () if beside_folds else folder.glob(f"fold-*/{CONFIG}")
+    if any(path.exists() for path in (folder / CONFIG, *folds)):
         raise OutputError(
             f"{folder} already holds a run.\nChoose another --out, or go on with it by --resume."
         )

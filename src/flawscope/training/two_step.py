@@ -67,7 +67,7 @@ def train_steps(
     if config.two_step.miss_rate is not None:  # told before the work, not after it
         check_enough(len(_val(split, data.classes)), config.two_step.miss_rate)
     if not resume and main:
-        fresh_folder(folder)
+        fresh_folder(folder, beside_folds=config.train.refit)
         write_split(folder / SPLIT, split)
         write_text_atomic(folder / CONFIG, dump_config(config))
     sets = {GATE: data.gate, CLASSES: data.classes}

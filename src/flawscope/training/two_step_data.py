@@ -89,4 +89,4 @@ def split_for_step(split: Split, step: Dataset) -> Split:
 
 def _usable(split: Split, dataset: Dataset) -> Split:
     """Without images that have no label or mask; names that the data set never had are told later on."""
-    return split_for_step(split, dataset)
+    return split.without({name for name in split.names() if name not in dataset})
