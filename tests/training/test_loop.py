@@ -6,20 +6,25 @@ import csv
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from flawscope.errors import TrainingError
+from flawscope.inspection.options import PredictOptions
 from flawscope.training.budget import Clock
 from flawscope.training.checkpoint import load_progress, load_weights
 from flawscope.training.loop import BEST, LAST, fit, steps_per_epoch
+from flawscope.training.losses import build_loss
 from flawscope.training.progress import Silent
 from flawscope.training.session import resolve_threads
+from flawscope.training.validate import Validator
 
-from .small import make_job, settings, weights_equal
+from .small import CRACK, make_job, samples, settings, weights_equal
 
 
 class StopAt(Silent):
@@ -129,6 +134,15 @@ def test_early_stopping(tmp_path: Path) -> None:
     assert "early stopping at step 12 of 100" in progress.stopped
     assert progress.best_epoch == 0 and not progress.finished
     assert fit(make_job(tmp_path, config), resume=True).step == 12, "a stopped run is not taken up again"
+
+
+def test_where_no_image_shows_a_class_the_last_weights_are_kept(tmp_path: Path) -> None:
+    config = settings(train={"early_stopping": {"patience": 1}})
+    clean = [replace(one, read_mask=lambda: np.zeros((48, 64), np.uint8)) for one in samples(2, 90)]
+    validator = Validator(clean, config.input, CRACK, build_loss(config.loss), PredictOptions())
+    progress = fit(make_job(tmp_path, config, validator=validator))
+    assert progress.finished and len(progress.history) > 1
+    assert progress.best_epoch == progress.history[-1]["epoch"]
 
 
 def test_the_guard_stops_cleanly_and_says_so(tmp_path: Path) -> None:

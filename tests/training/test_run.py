@@ -19,10 +19,11 @@ from flawscope.bundle import Bundle
 from flawscope.data.open import open_dataset
 from flawscope.data.split_file import Split, load_split
 from flawscope.errors import ConfigError, DataError, FlawscopeError, OutputError, TrainingError, UsageError
-from flawscope.training import timing
+from flawscope.training import finish, timing
 from flawscope.training.budget import Costs, Fit
 from flawscope.training.checkpoint import load_progress, load_weights
 from flawscope.training.config_load import load_config, replace_in
+from flawscope.training.folds import train_folds
 from flawscope.training.loop import BEST, LAST
 from flawscope.training.progress import Silent
 from flawscope.training.run import train
@@ -169,6 +170,43 @@ def test_no_positive_pixel_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FlawscopeError):
         train(settings(), open_dataset(root), tmp_path / "run", reporter=Silent())
     assert not (tmp_path / "run" / "config.toml").exists()
+
+
+@pytest.fixture(scope="module")
+def rare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten pictures of which the third alone shows a crack, and the eighth."""
+    root = write_set(tmp_path_factory.mktemp("rare") / "set")
+    for path in (root / "masks").iterdir():
+        if path.stem not in ("002", "007"):
+            Image.fromarray(np.zeros((48, 64), np.uint8)).save(path)
+    return root
+
+
+def test_validation_images_without_a_class_are_refused_before_training(rare: Path, tmp_path: Path) -> None:
+    dataset, names = open_dataset(rare), open_dataset(rare).names
+    split = Split(parts={"train": names[:5], "val": (*names[5:7], *names[8:])})
+    with pytest.raises(DataError, match="no mask of the images that validate"):
+        train(settings(), dataset, tmp_path / "run", split=split, reporter=Silent())
+    assert not (tmp_path / "run" / "config.toml").exists()
+    config = settings(validation={"threshold_rule": "half"}, train={"steps": 1})
+    run = train(config, dataset, tmp_path / "half", split=split, reporter=Silent())
+    assert Bundle.load(run.bundle).threshold("crack") == 0.5
+    with pytest.raises(DataError, match="fold 1: no mask"):
+        cut = Split(parts={}, folds=(names[:5], split.part("val")))
+        train_folds(settings(), dataset, tmp_path / "folds", 2, split=cut, reporter=Silent())
+    assert not (tmp_path / "folds" / "fold-0").exists()
+
+
+def test_a_budget_for_one_image_chooses_on_one_that_shows_the_class(
+    rare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finish, "_LIMIT_S", 0.0)
+    dataset = open_dataset(rare)
+    split = Split(parts={"train": dataset.names[:4], "val": dataset.names[4:8]})
+    config = settings(train={"steps": 1, "minutes": 9.0})
+    run = train(config, dataset, tmp_path / "run", split=split, reporter=Silent())
+    assert run.metrics["images"] == 1
+    assert run.metrics["figures"]["image_tp"]["value"] + run.metrics["figures"]["image_fn"]["value"] == 1
 
 
 def test_a_broken_image_is_refused_or_left_out(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def finish(
         )
     presence = presence_of(network, config, prepared, choices)
     bundle = _write(folder, network, config, prepared, facts, choices, presence)
-    metrics = figures_of(bundle, folder, config, prepared, _spread(prepared.val, count))
+    metrics = figures_of(bundle, folder, config, prepared, _in_order(prepared)[:count])
     write_text_atomic(folder / METRICS, json_text(metrics))
     plot_curves(folder / CURVES, progress.history)
     return metrics
@@ -99,7 +99,8 @@ def choose_on(
 ) -> tuple[dict[str, ThresholdChoice], int]:
     """Return the choice for each class that occurs, and how many validation images fitted into the time.
 
-    With the rule ``half`` nothing is chosen. Raises DataError when no validation image shows any class.
+    With the rule ``half`` nothing is chosen. Raises DataError when no validation image shows any class,
+    which is told before training (`prepare.check_val`).
     """
     options, classes = config.validation, prepared.classes
     if options.threshold_rule == "half":
@@ -109,7 +110,7 @@ def choose_on(
     began_s = time.monotonic()
     names, rule = [info.name for info in classes], options.threshold_rule
     with Chooser(names, rule, options.min_area_px, options.slack) as chooser:
-        for sample in _spread(prepared.val, len(prepared.val)):
+        for sample in _in_order(prepared):
             mask = sample.mask
             assert mask is not None  # the integrity check saw it
             planes = predict_probability(sample.image(), runtime, config.input, classes, predict)
@@ -143,6 +144,20 @@ def presence_of(
             marked[info.name].append(int(found.sum()))
             true[info.name].append(bool(truth.any()))
     return tuned_presence(marked, true, f"{len(looked)} validation images of this run")
+
+
+def _in_order(prepared: Prepared) -> list[Sample]:
+    """Return the validation images as `_spread`, an image of each class first.
+
+    However few of them fit into the time, there is something to choose a threshold on.
+    """
+    spread = _spread(prepared.val, len(prepared.val))
+    first: dict[int, str] = {}
+    for sample in spread:
+        for number in prepared.classes_of.get(sample.name, ()):
+            first.setdefault(number, sample.name)
+    showing = set(first.values())
+    return sorted(spread, key=lambda sample: sample.name not in showing)
 
 
 def _spread(samples: Sequence[Sample], count: int) -> list[Sample]:

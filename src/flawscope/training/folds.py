@@ -14,7 +14,7 @@ from typing import Any
 from flawscope.data.dataset import Dataset
 from flawscope.data.split import split as make_split
 from flawscope.data.split_file import Split, load_split, write_split
-from flawscope.data.units import find_ties, ties_in_words
+from flawscope.data.units import classes_and_shares, find_ties, ties_in_words
 from flawscope.errors import UsageError
 from flawscope.evaluation.fold_files import PROTOCOL, TABLE, protocol_in_words
 from flawscope.images.atomic import make_folder, write_text_atomic
@@ -26,7 +26,7 @@ from flawscope.training.fold_copies import with_copies
 from flawscope.training.fold_figures import Measured, Row
 from flawscope.training.freezing import without_idle_freeze
 from flawscope.training.loop import LAST
-from flawscope.training.prepare import fold_splits, protocol_split
+from flawscope.training.prepare import check_val, fold_splits, protocol_split
 from flawscope.training.progress import LogReporter, Reporter
 from flawscope.training.run import CONFIG, METRICS, SPLIT, Run, fresh_folder, train
 
@@ -66,6 +66,7 @@ def train_folds(
     cut = kept = _folds_of(config, dataset, root, folds, split, resume, reporter)
     if config.folds.copies == "before":
         dataset, cut = with_copies(config, dataset, cut, folds)
+    _check_folds(config, dataset, cut)
     _write_protocol(root, config, folds, reporter)
     measured = Measured(config, dataset, resume)
     rows: list[Row] = []
@@ -126,6 +127,15 @@ def _done(folder: Path) -> Run | None:
     progress = load_progress(folder / LAST)
     metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     return Run(folder, load_config(folder / CONFIG), progress, bundle, metrics)
+
+
+def _check_folds(config: TrainConfig, dataset: Dataset, cut: Split) -> None:
+    """Refuse a fold that could not choose its threshold before the folds before it are trained. DataError."""
+    if config.task == "classification":
+        return
+    for number, fold in enumerate(cut.folds):
+        marked = (bool(classes_and_shares([sample])[0][0]) for sample in dataset.subset(fold))
+        check_val(config, f"{dataset.root}, fold {number}", marked)
 
 
 def _write_protocol(root: Path, config: TrainConfig, folds: int, reporter: Reporter) -> None:

@@ -261,7 +261,8 @@ def _judge(job: Job, progress: Progress, row: dict[str, Any]) -> None:
     value = float(row[f"val_{train.monitor}"])
     sign = -1.0 if train.monitor == "loss" else 1.0
     best = progress.best_value
-    if best is None or sign * value > sign * best + train.early_stopping.min_delta:
+    # F1 is no number where the images looked at show no class: the last weights are then kept.
+    if best is None or math.isnan(best) or sign * value > sign * best + train.early_stopping.min_delta:
         progress.best_value, progress.best_epoch = value, progress.epoch
         progress.validations_without_gain = 0
         if job.session.accelerator.is_main_process:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from flawscope.data.protocols import split_by_protocol
 from flawscope.data.split import carve_validation
 from flawscope.data.split_file import Split
 from flawscope.data.synthetic.kinds import kind_named
-from flawscope.data.units import find_ties, ties_in_words
+from flawscope.data.units import classes_and_shares, find_ties, ties_in_words
 from flawscope.errors import DataError, UsageError
 from flawscope.training.balancing import Shown, balance_in_words, balance_part
 from flawscope.training.config import TrainConfig
@@ -42,6 +42,8 @@ class Prepared:
     dataset: Dataset | None = None
     shown: tuple[Shown, ...] = ()
     """What the network is shown of ``train`` where classes are balanced; else empty."""
+    classes_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Name -> ids of the classes that its mask marks."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,27 @@ def prepare(
     checked = check_dataset(dataset, chosen, skip_bad, reporter)
     parts = with_val(checked, config, reporter)
     train, val = (checked.dataset.subset(parts.part(part)).samples for part in ("train", "val"))
+    check_val(config, str(dataset.root), (bool(checked.classes_of.get(sample.name)) for sample in val))
     _check_synth_classes(config, dataset.classes)
     shown = balance_part(config.data.balance, train, checked.classes_of, dataset.classes, config.train.seed)
     if shown:
         reporter.say(balance_in_words(shown, train))
-    return Prepared(dataset.classes, train, val, parts, dataset.multi_label, dataset, shown)
+    return Prepared(
+        dataset.classes, train, val, parts, dataset.multi_label, dataset, shown, checked.classes_of
+    )
+
+
+def check_val(config: TrainConfig, where: str, marked: Iterable[bool]) -> None:
+    """Refuse, before any training, images to validate on of which none shows a class. Raises DataError.
+
+    :param marked: of each image whether its mask marks anything; read no further than to the first that does.
+    """
+    if config.validation.threshold_rule != "half" and not any(marked):
+        raise DataError(
+            f"{where}: no mask of the images that validate marks a pixel, so that no threshold can be chosen "
+            "on them.\nExpected at least one that does: split anew, or set "
+            "validation.threshold_rule = 'half', which chooses none."
+        )
 
 
 def _check_synth_classes(config: TrainConfig, classes: Sequence[ClassInfo]) -> None:
@@ -153,8 +171,10 @@ def _prepare_synthetic(config: TrainConfig, reporter: Reporter, processes: int) 
             "Set it to 50 or so."
         )
     reporter.say(f"drawing {synth.validation_images} synthetic images for validation")
-    val = SynthPool(synth, config.train.seed).validation_samples(processes)
-    return Prepared(kind_named(synth.kind).classes, (), tuple(val), Split(parts={}))
+    val = tuple(SynthPool(synth, config.train.seed).validation_samples(processes))
+    classes_of = {s.name: ids for s, (ids, _) in zip(val, classes_and_shares(val), strict=True)}
+    check_val(config, "data.synth.validation_images", map(bool, classes_of.values()))
+    return Prepared(kind_named(synth.kind).classes, (), val, Split(parts={}), classes_of=classes_of)
 
 
 def protocol_split(
