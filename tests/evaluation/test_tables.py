@@ -82,6 +82,17 @@ def test_runs_are_rows_beside_the_printed_ones() -> None:
         "ours", "mine", "0.4912", "0.7",
     )  # fmt: skip
     assert rows[0]["C_F1"] == "" and len(rows) == 13
+    assert not [name for name in rows[0] if name.endswith(" sd")]
+
+
+def test_csv_gives_the_deviation_over_folds_a_column_of_its_own() -> None:
+    mean = {"miou_image_mean": {"value": 0.5, "sd": 0.01, "low": None, "high": None}}
+    spread = {**METRICS, "figures": mean}
+    table = make_table(layout_named("coredeep-1"), [Labelled("folds", spread), Labelled("one", METRICS)])
+    folds, one, *printed = csv_module.DictReader(io.StringIO(csv(table)))
+    assert (folds["mIoU sd"], folds["mIoU low"], folds["mIoU high"]) == ("0.01", "", "")
+    assert (one["mIoU sd"], one["mIoU low"], one["mIoU high"]) == ("", "0.7", "0.75")
+    assert all(row["mIoU sd"] == "" for row in printed) and "C_IoU sd" not in folds
 
 
 def test_sources_are_rows_and_runs_columns() -> None:

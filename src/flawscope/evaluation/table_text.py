@@ -107,17 +107,19 @@ def _line(cells: Sequence[str]) -> str:
 
 def csv(table: Table) -> str:
     """The table as CSV: a row a row, ``from`` says whose it is; limits (or sd over folds) in own columns."""
-    limited = [
-        k for k in range(len(table.headings)) if any(cells[k].low is not None for _, _, cells in table.rows)
+    extra = [
+        (k, what)
+        for k in range(len(table.headings))
+        for what in ("low", "high", "sd")
+        if any(getattr(cells[k], what) is not None for _, _, cells in table.rows)
     ]
-    extra = [f"{table.headings[k]} {end}" for k in limited for end in ("low", "high")]
-    columns = ["from", table.layout.first, *table.headings, *extra]
+    columns = ["from", table.layout.first, *table.headings]
+    columns += [f"{table.headings[k]} {what}" for k, what in extra]
     rows = []
     for origin, label, cells in table.rows:
         row: dict[str, Any] = {"from": origin, table.layout.first: label}
         row |= {title: _number(cell.value) for title, cell in zip(table.headings, cells, strict=True)}
-        row |= {f"{table.headings[k]} low": _number(cells[k].low) for k in limited}
-        row |= {f"{table.headings[k]} high": _number(cells[k].high) for k in limited}
+        row |= {f"{table.headings[k]} {what}": _number(getattr(cells[k], what)) for k, what in extra}
         rows.append(row)
     return csv_text(columns, rows)
 

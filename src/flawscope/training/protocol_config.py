@@ -44,6 +44,6 @@ class FoldsConfig(_Section):
     )
     weights: Literal["afresh", "carried"] = Field(
         "afresh",
-        description="Every fold starts afresh, or goes on with the weights that the fold before ended with, "
-        "which were trained on its validation images.",
+        description="Every fold starts afresh, or goes on with the weights that the fold before kept "
+        "(train.keep: of its best epoch, or its last), which were trained on its validation images.",
     )
