@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from flawscope.bundle import Bundle
 from flawscope.cli.app import main
 from flawscope.data.open import open_dataset
+from flawscope.data.split_file import load_split
 from flawscope.evaluation.tables import LAYOUTS
 from flawscope.training.config import TrainConfig
 from flawscope.training.config_load import load_config, recipe_names
@@ -17,13 +19,15 @@ from flawscope.training.loop import fit
 from flawscope.training.progress import Silent
 from flawscope.training.run import train
 
-from .small import make_job, settings, write_set
+from .small import draw, make_job, settings, write_set
 
 COREDEEP = [name for name in recipe_names() if name.startswith("coredeep-")]
 SMALL = (
     "model.options.encoder_weights=none", "input.size_hw=[64, 64]", "train.batch=2", "train.steps=2",
     "train.device=cpu", "train.workers=0", "train.threads=1",
 )  # fmt: skip
+
+ONE_STEP = (*SMALL, "model.options.encoder=resnet18", "train.steps=1")
 
 
 def coredeep(name: str, *sets: str) -> TrainConfig:
@@ -60,6 +64,22 @@ def test_any_network_takes_the_ideas_by_keys(tmp_path: Path) -> None:
     plain = ("model.name=unet", "model.options={ widths = [4, 8] }")
     config = load_config("coredeep-resnet50-sw", (*SMALL[1:], *sets, *plain))
     assert fit(make_job(tmp_path, config)).step == 2
+
+
+def test_a_step_on_the_downloaded_kaggle_folder(tmp_path: Path) -> None:
+    """The folder holds every image twice: in its part, and in the root. No test image may be learned from."""
+    root = tmp_path / "kaggle"
+    for number, part in enumerate(["train"] * 6 + ["test"] * 2):
+        image, mask = (Image.fromarray(pixels) for pixels in draw(number))
+        for folder in (root, root / part):
+            for kind, picture in (("images", image), ("masks", mask.point(lambda value: 255 * value))):
+                (folder / kind).mkdir(parents=True, exist_ok=True)
+                picture.save(folder / kind / f"CFD_{number:03d}.jpg", quality=95)
+    call = ["train", "coredeep-resnet50-baseline", "--data", str(root), "--out", str(tmp_path / "run")]
+    assert main([*call, *(part for text in ONE_STEP for part in ("--set", text))]) == 0
+    parts = load_split(tmp_path / "run" / "split.json").parts
+    assert set(parts["test"]) == {"CFD_006", "CFD_007"}
+    assert set(parts["train"] + parts["val"]) == {f"CFD_{number:03d}" for number in range(6)}
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,29 @@ def _write(root: Path) -> Path:
     save(root / "test/masks/CFD_003.jpg", truth(5) * 255, quality=90)
     save(root / "test/images/noncrack_2.jpg", photo(6))
     return root
+
+
+def _write_downloaded(root: Path) -> Path:
+    """As ``_write``, and all of it again in the root, as the set is downloaded."""
+    for file in sorted(_write(root).glob("*/*/*.jpg")):
+        copy = root / file.parent.name / file.name
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(file.read_bytes())
+    return root
+
+
+@pytest.mark.parametrize("layout", [None, "kaggle-cracks"])
+def test_images_in_the_root_repeat_the_parts_and_are_not_read(tmp_path: Path, layout: str | None) -> None:
+    dataset = open_dataset(_write_downloaded(tmp_path), layout)
+    assert dataset.layout == "kaggle-cracks" and len(dataset) == 6
+    assert set(dataset.part("test").names) == {"CFD_003", "noncrack_2"}
+    told = [problem for problem in dataset.problems if problem.kind == "unused-folder"]
+    assert [Path(problem.path).name for problem in told] == ["images"]
+
+
+def test_one_part_beside_images_in_the_root_is_no_kaggle_set(tmp_path: Path) -> None:
+    shutil.rmtree(_write_downloaded(tmp_path) / "test")
+    assert open_dataset(tmp_path).layout == "image-mask"
 
 
 def test_sources_parts_and_clean_images(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Layout ``kaggle-cracks``: ``train|test/{images,masks}``, the stem's prefix naming the set it came from.
 
-``CFD_001`` is of the set ``CFD``; ``noncrack*`` is a clean image, with an empty mask or none at all.
+``CFD_001`` is of the set ``CFD``; ``noncrack*`` is a clean image, with an empty mask or none at all. The set
+as it is downloaded also holds ``images`` and ``masks`` in its root, which repeat those of both parts: they
+are not read, or test images would be learned from.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from flawscope.data.dataset import Dataset, ImageFile
+from flawscope.data.dataset import Dataset, ImageFile, Problem
 from flawscope.data.description import ReadOptions
 from flawscope.data.layouts.image_mask import build
 from flawscope.data.layouts.pairs import (
     PART_OF_FOLDER,
     FolderPair,
     find_folder_pairs,
+    find_part_pairs,
     match_folders,
     settle_names,
 )
@@ -52,13 +55,21 @@ def source_of(name: str) -> str:
 
 
 def _folders(root: Path) -> list[FolderPair]:
-    return [pair for pair in find_folder_pairs(root) if pair.images.parent.name.lower() in PART_OF_FOLDER]
+    return [pair for pair in find_part_pairs(root) if pair.images.parent.name.lower() in PART_OF_FOLDER]
+
+
+def _in_root(root: Path) -> list[FolderPair]:
+    """Folder pairs in the root itself, beside the parts."""
+    return [pair for pair in find_folder_pairs(root) if pair.images.parent == root]
 
 
 def detect(root: Path) -> bool:
-    """True when there are ``train`` and ``test`` (or one of them) with images, masks and source prefixes."""
+    """True when there are ``train`` and ``test`` (or one of them) with images, masks and source prefixes.
+
+    Beside images in the root both must be there: one part alone does not repeat all of those.
+    """
     pairs = _folders(root)
-    if not pairs:
+    if not pairs or (len(pairs) < 2 and _in_root(root)):
         return False
     names = [pair.name for pair in match_folders(pairs).pairs]
     return bool(names) and sum(bool(source_of(name)) for name in names) > 0.9 * len(names)
@@ -74,6 +85,10 @@ def read(root: Path, options: ReadOptions) -> Dataset:
         )
     clean = [problem for problem in found.problems if _is_clean_image(problem.kind, problem.path)]
     found.problems = [problem for problem in found.problems if problem not in clean]
+    found.problems += [
+        Problem("unused-folder", str(pair.images), "repeats the images of the parts; left out")
+        for pair in _in_root(root)
+    ]
     dataset = build(root, settle_names(found), options, "kaggle-cracks")
     part_of = {str(pair.images): PART_OF_FOLDER[pair.part.lower()] for pair in pairs}
     samples = [replace(sample, source=source_of(sample.name) or sample.source) for sample in dataset]

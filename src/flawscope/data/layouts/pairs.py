@@ -97,9 +97,11 @@ def _has_image(folder: Path) -> bool:
 
 def find_folder_pairs(root: Path) -> list[FolderPair]:
     """Folders of images with folders of masks: in the root, or one level down (``train/image``)."""
-    here = _pairs_in(root)
-    if here:
-        return here
+    return _pairs_in(root) or find_part_pairs(root)
+
+
+def find_part_pairs(root: Path) -> list[FolderPair]:
+    """Folders of images with folders of masks one level down, whatever the root itself holds."""
     found: list[FolderPair] = []
     for folder in subfolders(root):
         inner = _pairs_in(folder)
