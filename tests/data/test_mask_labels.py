@@ -10,7 +10,7 @@ import pytest
 
 from flawscope.data.dataset import Dataset
 from flawscope.data.mask_labels import CLEAN, as_labels, clean_class
-from flawscope.errors import DataError
+from flawscope.errors import DataError, ImageError
 from flawscope.types import ClassInfo, Sample, Task
 
 
@@ -48,6 +48,22 @@ def test_stacks_of_overlapping_classes() -> None:
 def test_one_class_an_image_is_not_multi_label() -> None:
     one = np.ones((4, 6), np.uint8)
     assert not as_labels(masks(one)).multi_label
+
+
+def unread() -> Any:
+    raise ImageError("masks/07.png: is cut short")
+
+
+def test_a_mask_that_cannot_be_read_is_not_clean() -> None:
+    data = masks(np.zeros((4, 6), np.uint8), np.ones((4, 6), np.uint8))
+    broken = data.with_samples([*data.samples, Sample("07", picture, unread)])
+    with pytest.raises(
+        DataError, match=r"1 of 3 masks cannot be read:\n  masks/07.png: is cut short\n.*--skip-bad"
+    ):
+        as_labels(broken)
+    left = as_labels(broken, skip_bad=True)
+    assert [sample.labels for sample in left] == [(0,), (1,)]
+    assert [(problem.kind, problem.path) for problem in left.problems] == [("mask", "07")]
 
 
 def test_labels_stay_as_they_are() -> None:

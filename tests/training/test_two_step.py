@@ -16,7 +16,7 @@ pytest.importorskip("torch")
 from flawscope.bundle import Bundle
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split, load_split
-from flawscope.errors import ConfigError, DataError, OutputError, UsageError
+from flawscope.errors import ConfigError, DataError, ImageError, OutputError, UsageError
 from flawscope.evaluation.evaluate import evaluate
 from flawscope.evaluation.runs import FoldMetrics
 from flawscope.evaluation.table_runs import Trial, parse_run, results
@@ -149,6 +149,17 @@ def test_what_each_step_learns_from() -> None:
     ]  # fmt: skip
     assert [info.name for info in data.classes.classes] == ["dark", "bright"]
     assert data.clean.name == "clean" and data.gate.classes[0].name == "defect"
+
+
+def test_a_mask_that_cannot_be_read_is_refused_or_left_out() -> None:
+    def unread() -> Any:
+        raise ImageError("masks/001.png: is cut short")
+
+    broken = masks(8).with_samples(replace(s, read_mask=unread) if s.name == "001" else s for s in masks(8))
+    with pytest.raises(DataError, match=r"masks/001\.png"):
+        step_data(broken)
+    left = step_data(broken, skip_bad=True)
+    assert "001" not in left.gate and "001" not in left.classes and len(left.gate) == 7
 
 
 def test_labels_with_a_clean_class_anywhere() -> None:

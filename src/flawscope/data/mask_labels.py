@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from flawscope.data.dataset import Dataset
-from flawscope.data.units import classes_and_shares
-from flawscope.errors import DataError
-from flawscope.types import ClassInfo
+from flawscope.data.dataset import Dataset, Problem
+from flawscope.data.units import classes_or_errors
+from flawscope.errors import DataError, ImageError
+from flawscope.types import ClassInfo, Sample
+
+_SHOWN = 5
 
 CLEAN = ClassInfo(0, "clean", "#8c8c8c", "image")
 """The class of images whose mask marks nothing; segmentation ids start at 1."""
 
 
-def as_labels(dataset: Dataset) -> Dataset:
+def as_labels(dataset: Dataset, skip_bad: bool = False) -> Dataset:
     """The data set with labels in place of masks: ids stay, 0 is ``clean``. Reads each mask once.
 
     Images without a mask are left out; a data set of labels is returned as it is. Pixels of 255 say nothing.
+    Raises DataError for masks that cannot be read, as nobody knows what they mark; with ``skip_bad`` their
+    images are left out and listed in ``problems``.
     """
     if dataset.task == "classification":
         return dataset
     masked = [sample for sample in dataset.samples if sample.read_mask is not None]
-    found = classes_and_shares(masked)
-    samples = tuple(
-        replace(sample, read_mask=None, mask_path="", labels=classes or (CLEAN.id,))
-        for sample, (classes, _) in zip(masked, found, strict=True)
-    )
-    return replace(
+    samples: list[Sample] = []
+    bad: dict[str, ImageError] = {}
+    for sample, found in zip(masked, classes_or_errors(masked), strict=True):
+        if isinstance(found, ImageError):
+            bad[sample.name] = found
+        else:
+            samples.append(replace(sample, read_mask=None, mask_path="", labels=found or (CLEAN.id,)))
+    if bad and not skip_bad:
+        raise _unread(dataset, bad)
+    labels = replace(
         dataset,
         task="classification",
         classes=(CLEAN, *(replace(info, kind="image") for info in dataset.classes)),
-        samples=samples,
-        multi_label=any(len(classes) > 1 for classes, _ in found),
+        multi_label=any(len(sample.labels) > 1 for sample in samples),
+    )
+    left_out = (Problem("mask", name, f"{error} (left out)") for name, error in bad.items())
+    return labels.with_samples(samples, *left_out)
+
+
+def _unread(dataset: Dataset, bad: Mapping[str, ImageError]) -> DataError:
+    listed = "\n".join(f"  {error}" for error in list(bad.values())[:_SHOWN])
+    more = f"\n  and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+    return DataError(
+        f"{dataset.root}: {len(bad)} of {len(dataset)} masks cannot be read:\n{listed}{more}\n"
+        "Whether such an image is clean is not known. Correct them, or go on without them with --skip-bad."
     )
 
 

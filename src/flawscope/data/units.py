@@ -130,16 +130,22 @@ def classes_and_shares(samples: Sequence[Sample]) -> list[tuple[tuple[int, ...],
     Reads each mask once. A mask that cannot be read counts as empty: the integrity check names it.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(_classes_and_share, samples))
+        return [((), 0.0) if isinstance(item, ImageError) else item for item in pool.map(_look, samples)]
 
 
-def _classes_and_share(sample: Sample) -> tuple[tuple[int, ...], float]:
+def classes_or_errors(samples: Sequence[Sample]) -> list[tuple[int, ...] | ImageError]:
+    """Of each sample the class ids present, in order, or why its mask cannot be read. Reads each once."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return [item if isinstance(item, ImageError) else item[0] for item in pool.map(_look, samples)]
+
+
+def _look(sample: Sample) -> tuple[tuple[int, ...], float] | ImageError:
     if sample.labels or sample.read_mask is None:
         return sample.labels, float(bool(sample.labels))
     try:
         mask = sample.read_mask()
-    except ImageError:
-        return (), 0.0
+    except ImageError as error:
+        return error
     if mask.ndim == 3:
         present = np.flatnonzero(mask.any(axis=(0, 1))) + 1
         return tuple(int(number) for number in present), float(mask.any(axis=2).mean())

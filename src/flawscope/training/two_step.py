@@ -61,7 +61,7 @@ def train_steps(
     if config.two_step.steps == "both":
         steps[CLASSES] = classes_config(config)
     main = os.environ.get("RANK", "0") == "0"
-    data = step_data(dataset)
+    data = step_data(dataset, skip_bad)
     if split is None or not resume:
         split = split_of_steps(config, data, split, reporter)
     if config.two_step.miss_rate is not None:  # told before the work, not after it

@@ -34,12 +34,13 @@ class StepData:
     """The defective images with their classes; clean is none of them."""
 
 
-def step_data(dataset: Dataset) -> StepData:
+def step_data(dataset: Dataset, skip_bad: bool = False) -> StepData:
     """The data set, of masks or labels, as both steps see it.
 
-    Raises DataError where no class means clean, or no image is clean or none is not.
+    Raises DataError where no class means clean, or no image is clean or none is not; and for masks that
+    cannot be read, unless ``skip_bad`` leaves their images out.
     """
-    every = as_labels(dataset)
+    every = as_labels(dataset, skip_bad)
     clean = clean_class(every)
     defects = {s.name: tuple(label for label in s.labels if label != clean.id) for s in every.samples}
     known = [sample for sample in every.samples if sample.labels]
