@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from flawscope.errors import ConfigError, UsageError
 from flawscope.models import MODELS, build_model
@@ -93,6 +93,47 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(ConfigError, match="no state dict"):
         build_model("smp-unet", encoder_weights=f"file:{tmp_path / 'list.pth'}")
+
+
+def save_encoder(path: Path, encoder: str, **more: torch.Tensor) -> Path:
+    state = build_model("smp-unet", encoder=encoder).network.encoder.state_dict()  # type: ignore[union-attr, operator]
+    save_file({**{key: value.contiguous() for key, value in state.items()}, **more}, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "named"),
+    [
+        ("resnet18", "resnet34", r"lacks layer1\.2\.conv1\.weight"),
+        ("resnet34", "resnet18", r"no place for, e\.g\. layer1\.2\."),
+        ("resnet18", "resnet50", "lacks"),
+    ],
+)
+def test_weights_of_a_network_of_the_same_family_are_refused(
+    theirs: str, ours: str, named: str, tmp_path: Path
+) -> None:
+    """Half of their tensors fit: the rest of the encoder would stay random, and a frozen one for ever."""
+    path = save_encoder(tmp_path / "weights.safetensors", theirs)
+    with pytest.raises(ConfigError, match=named):
+        build_model("smp-unet", encoder=ours, encoder_weights=f"file:{path}")
+
+
+def test_a_head_and_counters_do_not_matter(tmp_path: Path) -> None:
+    path = save_encoder(tmp_path / "all.safetensors", "resnet18", **{"fc.weight": torch.zeros(5, 512)})
+    state = {key: value for key, value in load_file(path).items() if not key.endswith("num_batches_tracked")}
+    save_file(state, tmp_path / "old.safetensors")
+    for file in (path, tmp_path / "old.safetensors"):
+        pupil = build_model("smp-unet", encoder="resnet18", encoder_weights=f"file:{file}")
+        assert torch.equal(pupil.network.encoder.conv1.weight, state["conv1.weight"])  # type: ignore[union-attr, operator]
+
+
+def test_an_encoder_of_timm_takes_the_weights_of_its_network(tmp_path: Path) -> None:
+    state = build_model("timm", timm_name="resnet10t", classes=5).network.state_dict()  # type: ignore[union-attr, operator]
+    save_file(dict(state), tmp_path / "weights.safetensors")
+    weights = f"file:{tmp_path / 'weights.safetensors'}"
+    pupil = build_model("smp-unet", encoder="tu-resnet10t", encoder_weights=weights)
+    theirs = pupil.network.encoder.model.layer4[0].conv1.weight  # type: ignore[union-attr, operator, index]
+    assert torch.equal(theirs, state["layer4.0.conv1.weight"])
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,12 @@ ARCHITECTURES = {
 """Our names and the library's classes."""
 
 _STRIDE_MULTIPLE = 32
-_MIN_SHARE_LOADED = 0.5
+_HEADS = {
+    "fc", "classifier", "classif", "head", "head_dist", "heads", "heads_dist", "aux_head", "last_linear"
+}  # fmt: skip
+"""What the libraries call the layers that name the classes."""
+_COUNTER = "num_batches_tracked"
+"""A number of BatchNorm's that no answer depends on, absent from files of older libraries."""
 
 
 class EncoderDecoder(nn.Module):
@@ -152,25 +157,48 @@ def _check_options(name: str, options: Mapping[str, Any], known: Mapping[str, An
 def load_encoder_weights(encoder: nn.Module, path: Path) -> None:
     """Loads pretrained weights into an encoder from a local file.
 
-    Prefixes such as ``encoder.`` and ``module.`` are taken off, classifier heads are left out, and a first
-    convolution for another number of channels is averaged over its channels and repeated.
-    Raises ConfigError when the file is absent, unreadable, or fits less than half of the encoder.
+    Prefixes such as ``encoder.`` and ``module.`` are taken off, classifier heads that do not fit are left
+    out, a first convolution for another number of channels is averaged over its channels and repeated.
+    Raises ConfigError when the file is absent or unreadable, lacks a tensor of the encoder, or holds further
+    ones of its layers: those are weights of another network.
     """
     found = {_bare(key): value for key, value in _read_weights(path).items()}
     wanted = encoder.state_dict()
     fitting: dict[str, Tensor] = {}
     for key, target in wanted.items():
-        value = found.get(key)
+        value = found.get(_bare(key))
         if value is not None and value.shape != target.shape:
             value = _refit_channels(value, target)
         if value is not None:
             fitting[key] = value
-    if len(fitting) < _MIN_SHARE_LOADED * len(wanted):
-        raise ConfigError(
-            f"{path} holds {len(fitting)} of the encoder's {len(wanted)} tensors; expected weights of "
-            "the same encoder. Check the encoder's name."
-        )
+    _check_same_network(path, wanted, found, fitting)
     nn.Module.load_state_dict(encoder, fitting, strict=False)
+
+
+def _check_same_network(
+    path: Path, wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], fitting: Mapping[str, Tensor]
+) -> None:
+    """Raise ConfigError unless the file is of this very encoder, heads and layers it has none of aside."""
+    needed = [key for key in wanted if _matters(_bare(key))]
+    lacking = [key for key in needed if key not in fitting]
+    if lacking:
+        raise ConfigError(
+            f"{path} holds {len(needed) - len(lacking)} of the encoder's {len(needed)} tensors; it lacks "
+            f"{lacking[0]} {tuple(wanted[lacking[0]].shape)}.\n"
+            "Expected weights of the same encoder. Check the encoder's name."
+        )
+    known = {_bare(key) for key in wanted}
+    layers = {key.partition(".")[0] for key in known}
+    more = [key for key in found if key not in known and _matters(key) and key.partition(".")[0] in layers]
+    if more:
+        raise ConfigError(
+            f"{path} holds {len(more)} tensors that the encoder has no place for, e.g. {more[0]}.\n"
+            "Expected weights of the same encoder, not of a deeper one. Check the encoder's name."
+        )
+
+
+def _matters(key: str) -> bool:
+    return key.partition(".")[0] not in _HEADS and not key.endswith(_COUNTER)
 
 
 def _bare(key: str) -> str:
