@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("torch")
 
 from flawscope.bundle import Bundle
+from flawscope.cli.app import main
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split, load_split
 from flawscope.errors import ConfigError, DataError, ImageError, OutputError, UsageError
@@ -240,6 +242,28 @@ def test_an_image_gets_clean_or_its_class(run: Run) -> None:
     titles = list(make_explainer(Bundle.load(run.bundle)).maps(_source(29)))  # type: ignore[attr-defined]
     assert len(titles) == 2 and titles[0].startswith("a defect") and titles[1].startswith("dark")
     assert len(make_explainer(Bundle.load(run.bundle)).maps(_source(28))) == 1  # type: ignore[attr-defined]
+
+
+def test_the_command_explains_what_its_gate_and_thresholds_say(run: Run, tmp_path: Path) -> None:
+    """A panel for the photograph, one for the gate, and one for the class where the gate lets it be asked."""
+    Image.fromarray(image(29)).save(tmp_path / "dark.png")
+    words = ["inspect", str(tmp_path / "dark.png"), "--model", str(run.bundle), "--explain"]
+    widths = {}
+    for gate in ("0", "1"):
+        out = tmp_path / gate
+        assert main([*words, "--gate", gate, "--out", str(out)]) == 0
+        widths[gate] = Image.open(out / "explain" / "dark.png").width
+    assert "clean" in (tmp_path / "1" / "images.csv").read_text(encoding="utf-8")
+    assert widths["1"] < widths["0"]
+
+
+def test_thresholds_that_are_given_say_which_labels_are_explained(tmp_path: Path) -> None:
+    config = settings(input={"activation": "sigmoid"}, loss=[{"name": "bce"}])
+    made = Bundle.load(train(config, masks(), tmp_path / "run", split=split(), reporter=Silent()).bundle)
+    low = make_explainer(made, thresholds={"dark": 0.0, "bright": 0.0}, gate_threshold=0.0)
+    assert len(low.maps(_source(29))) == 3  # type: ignore[attr-defined]
+    high = make_explainer(made, thresholds={"dark": 1.0, "bright": 1.0}, gate_threshold=0.0)
+    assert len(high.maps(_source(29))) == 2  # type: ignore[attr-defined]
 
 
 def _source(number: int) -> Any:

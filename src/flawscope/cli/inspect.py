@@ -93,17 +93,6 @@ def inspect(
 
     options = PredictOptions(flip_tta=tta, scales=parse_working_scale(working_scale), fusion=fusion)  # type: ignore[arg-type]
     bundles = [Bundle.load(path) for path in model or [default_bundle_path()]]
-    settings = RunSettings(
-        inputs=tuple(images),
-        out=out,
-        formats=chosen_formats(format_) or DEFAULT_FORMATS,
-        scale=as_scale(scale),
-        scale_of=_scale_file(scale_file),
-        max_pixels=max_pixels,
-        shard=_shard(shard),
-        resume=resume,
-        explainer=make_explainer(bundles[0], threads) if explain else None,
-    )
     names = [item.name for item in bundles[0].classes]
     areas = _per_class("--min-area", min_area, names)
     inspector = Inspector(
@@ -114,6 +103,21 @@ def inspect(
         min_area_px={name: _whole("--min-area", value) for name, value in areas.items()},
         gate_threshold=gate,
         threads=threads,
+    )
+    settings = RunSettings(
+        inputs=tuple(images),
+        out=out,
+        formats=chosen_formats(format_) or DEFAULT_FORMATS,
+        scale=as_scale(scale),
+        scale_of=_scale_file(scale_file),
+        max_pixels=max_pixels,
+        shard=_shard(shard),
+        resume=resume,
+        explainer=make_explainer(
+            bundles[0], threads, thresholds=inspector.thresholds, gate_threshold=inspector.gate_threshold
+        )
+        if explain
+        else None,
     )
     for note in void_notes(inspector):
         typer.echo(f"note: {note}", err=True)

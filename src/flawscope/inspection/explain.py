@@ -7,6 +7,7 @@ an exported graph tells nothing. The picture goes through the preprocessing and 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,10 +38,19 @@ class Drawer(Protocol):
         ...
 
 
-def make_explainer(bundle: Bundle, threads: int | None = None) -> Drawer:
-    """Grad-CAM for a bundle that labels images, gates for one that marks pixels. Raises as those two."""
+def make_explainer(
+    bundle: Bundle,
+    threads: int | None = None,
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    gate_threshold: float | None = None,
+) -> Drawer:
+    """Grad-CAM for a bundle that labels images, gates for one that marks pixels. Raises as those two.
+
+    ``thresholds`` (by class name) and ``gate_threshold``, where given, say which labels are explained.
+    """
     if bundle.manifest.task == "classification":
-        return LabelExplainer(bundle, threads)
+        return LabelExplainer(bundle, threads, thresholds=thresholds, gate_threshold=gate_threshold)
     return Explainer(bundle, threads)
 
 

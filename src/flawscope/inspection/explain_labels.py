@@ -46,8 +46,17 @@ class _Step:
 class LabelExplainer:
     """Draws where a classifier sees the classes that it names."""
 
-    def __init__(self, bundle: Bundle, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        threads: int | None = None,
+        *,
+        thresholds: Mapping[str, float] | None = None,
+        gate_threshold: float | None = None,
+    ) -> None:
         """Load the network as it was trained.
+
+        ``thresholds`` (by class name) and ``gate_threshold`` replace the bundle's own, as an inspector's do.
 
         Raises MissingExtraError without the extra ``train``, and BundleError when the bundle does not hold
         the network's weights.
@@ -60,12 +69,13 @@ class LabelExplainer:
         steps = []
         gate, classes = gate_stage(bundle.manifest), bundle.classes
         if gate is not None and gate.input is not None:
-            cut = HALF if gate.threshold is None else gate.threshold.value
+            own = HALF if gate.threshold is None else gate.threshold.value
+            cut = own if gate_threshold is None else gate_threshold
             steps.append(_Step(_runtime(bundle, gate, threads), gate.input, (DEFECT,), {DEFECT.name: cut}))
             classes = classes[1:]
-        thresholds = {item.name: bundle.threshold(item.name) for item in classes}
+        cuts = {item.name: bundle.threshold(item.name) for item in classes} | dict(thresholds or {})
         last = _runtime(bundle, bundle.stage("classify"), threads)
-        steps.append(_Step(last, bundle.manifest.input, classes, thresholds))
+        steps.append(_Step(last, bundle.manifest.input, classes, cuts))
         self._steps: Sequence[_Step] = steps
 
     def maps(self, source: RowSource) -> dict[str, FloatArray]:
