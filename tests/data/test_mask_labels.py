@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from flawscope.data.dataset import Dataset
-from flawscope.data.mask_labels import CLEAN, as_labels, clean_class
+from flawscope.data.mask_labels import CLEAN, DEFECT, as_defects, as_labels, clean_class
 from flawscope.errors import DataError, ImageError
 from flawscope.types import ClassInfo, Sample, Task
 
@@ -70,6 +70,14 @@ def test_labels_stay_as_they_are() -> None:
     task: Task = "classification"
     data = Dataset(Path("set"), "none", (ClassInfo(0, "a"),), task, (Sample("x", picture, labels=(0,)),))
     assert as_labels(data) is data
+
+
+def test_a_gate_sees_defects_of_any_class() -> None:
+    one, both, clean = (np.zeros((4, 6), np.uint8) for _ in range(3))
+    one[0, 0], both[0, :2] = 2, (1, 2)
+    seen = as_defects(as_labels(masks(one, both, clean)))
+    assert seen.classes == (DEFECT,) and not seen.multi_label
+    assert [sample.labels for sample in seen] == [(1,), (1,), ()]
 
 
 @pytest.mark.parametrize("name", ["clean", "Good", "no_defect", "none"])

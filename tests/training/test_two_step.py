@@ -19,7 +19,7 @@ from flawscope.cli.app import main
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split, load_split
 from flawscope.errors import ConfigError, DataError, ImageError, OutputError, UsageError
-from flawscope.evaluation.evaluate import evaluate
+from flawscope.evaluation.evaluate import EvaluateOptions, evaluate
 from flawscope.evaluation.runs import FoldMetrics
 from flawscope.evaluation.table_runs import Trial, parse_run, results
 from flawscope.evaluation.table_text import make_table
@@ -291,6 +291,11 @@ def test_the_miss_rate_sets_the_gate(tmp_path: Path) -> None:
     chosen = manifest.thresholds["defect"]
     assert "at most 0.3 of defective images missed" in chosen.rule and "validation images" in chosen.data
     assert not (tmp_path / "run" / "classes").exists() and "accuracy" in made.metrics["figures"]
+    # The same figures from the masks themselves, and from labels of any class.
+    for dataset in (masks(), step_data(masks()).every):
+        seen = evaluate(made.bundle, dataset, split(), "val", options=EvaluateOptions(draws=0)).to_dict()
+        assert seen["figures"]["accuracy"]["value"] == made.metrics["figures"]["accuracy"]["value"]
+        assert list(seen["classes"]) == ["defect"]
     with pytest.raises(DataError, match="at least 99"):
         train(
             settings(two_step={"miss_rate": 0.01}), masks(), tmp_path / "b", split=split(), reporter=Silent()

@@ -15,6 +15,9 @@ _SHOWN = 5
 CLEAN = ClassInfo(0, "clean", "#8c8c8c", "image")
 """The class of images whose mask marks nothing; segmentation ids start at 1."""
 
+DEFECT = ClassInfo(1, "defect", "#d55e00", "image")
+"""What a gate tells from clean."""
+
 
 def as_labels(dataset: Dataset, skip_bad: bool = False) -> Dataset:
     """The data set with labels in place of masks: ids stay, 0 is ``clean``. Reads each mask once.
@@ -43,6 +46,20 @@ def as_labels(dataset: Dataset, skip_bad: bool = False) -> Dataset:
     )
     left_out = (Problem("mask", name, f"{error} (left out)") for name, error in bad.items())
     return labels.with_samples(samples, *left_out)
+
+
+def as_defects(labels: Dataset) -> Dataset:
+    """A data set of labels as a gate sees it: ``defect`` or none, of every image that has a label.
+
+    Raises DataError where no class means clean.
+    """
+    clean = clean_class(labels)
+    samples = (
+        replace(sample, labels=(DEFECT.id,) if set(sample.labels) - {clean.id} else ())
+        for sample in labels.samples
+        if sample.labels
+    )
+    return replace(labels, classes=(DEFECT,), multi_label=False).with_samples(samples)
 
 
 def _unread(dataset: Dataset, bad: Mapping[str, ImageError]) -> DataError:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Protocol
 
 from flawscope.data.dataset import Dataset
-from flawscope.data.mask_labels import as_labels
+from flawscope.data.mask_labels import DEFECT, as_defects, as_labels
 from flawscope.errors import DataError, ImageError
 from flawscope.evaluation.classes import ClassMatch
 from flawscope.evaluation.classification import Answer, Head, gather
@@ -119,7 +119,13 @@ class LabelRun:
 
 
 def labels_for(model: object, dataset: Dataset) -> Dataset:
-    """The data set, its masks read as labels where the model labels images and knows clean ones."""
+    """The data set as the model answers to it: its masks read as labels where the model labels images.
+
+    Of a gate alone every class is a defect, where one means clean; else the model must know clean images.
+    """
     if not isinstance(model, Inspector) or model.task != "classification":
         return dataset
+    if [info.name for info in model.classes] == [DEFECT.name]:
+        labels = as_labels(dataset)
+        return as_defects(labels) if any(info.means_clean for info in labels.classes) else labels
     return as_labels(dataset) if any(info.means_clean for info in model.classes) else dataset

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from flawscope.data.dataset import Dataset
-from flawscope.data.mask_labels import as_labels, clean_class
+from flawscope.data.mask_labels import as_defects, as_labels, clean_class
 from flawscope.data.protocols import capstone_binary, labelled
 from flawscope.data.split import carve_validation
 from flawscope.data.split_file import Split
@@ -16,9 +16,6 @@ from flawscope.training.config import TrainConfig
 from flawscope.training.prepare import train_part
 from flawscope.training.progress import Reporter
 from flawscope.types import ClassInfo
-
-DEFECT = ClassInfo(1, "defect", "#d55e00", "image")
-"""What the gate tells from clean."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ def step_data(dataset: Dataset, skip_bad: bool = False) -> StepData:
     clean = clean_class(every)
     defects = {s.name: tuple(label for label in s.labels if label != clean.id) for s in every.samples}
     known = [sample for sample in every.samples if sample.labels]
-    gate = tuple(replace(s, labels=(DEFECT.id,) if defects[s.name] else ()) for s in known)
+    gate = as_defects(every)
     bad = tuple(replace(s, labels=defects[s.name]) for s in known if defects[s.name])
     if not bad or len(bad) == len(gate):
         raise DataError(
@@ -55,7 +52,7 @@ def step_data(dataset: Dataset, skip_bad: bool = False) -> StepData:
     return StepData(
         every.with_samples(known),
         clean,
-        replace(every, classes=(DEFECT,), samples=gate, multi_label=False, default_split=None),
+        replace(gate, default_split=None),
         replace(every, classes=kinds, samples=bad, default_split=None),
     )
 
