@@ -330,6 +330,25 @@ def test_a_killed_run_goes_on_with_the_step_it_was_in(run: Run, tmp_path: Path) 
         assert (folder / "bundle" / name).read_bytes() == (run.folder / "bundle" / name).read_bytes()
 
 
+def test_both_steps_start_from_a_bundle_of_both(run: Run, tmp_path: Path) -> None:
+    config = settings(train={"steps": 1})
+    frozen = config.model_copy(update={"optimiser": config.optimiser.model_copy(update={"lr": 1e-9})})
+    made = train(frozen, masks(), tmp_path / "run", split=split(), init=run.bundle, reporter=Silent())
+    ours, theirs = Inspector(made.bundle), Inspector(run.bundle)
+    pictures = [image(n) for n in range(4)]
+    for mine, given in zip(ours.step_scores(pictures), theirs.step_scores(pictures), strict=True):
+        np.testing.assert_allclose(mine, given, atol=0.05)
+
+
+def test_a_bundle_that_fits_one_step_only_leaves_no_run_behind(run: Run, tmp_path: Path) -> None:
+    wider = settings(model={"options": {"widths": [4, 8], "hidden": 3, "dropout": 0.0}})
+    gate = run.folder / "gate" / "bundle"
+    for config, bundle in ((wider, run.bundle), (settings(), gate)):
+        with pytest.raises(ConfigError, match="do not fit"):
+            train(config, masks(), tmp_path / "run", split=split(), init=bundle, reporter=Silent())
+        assert not (tmp_path / "run" / "config.toml").exists()
+
+
 def test_sigmoid_heads_and_images_of_several_classes(tmp_path: Path) -> None:
     def both(number: int) -> Any:
         marked = mask(number)

@@ -10,20 +10,25 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from flawscope.bundle import Bundle
+from flawscope.data.mask_labels import DEFECT
 from flawscope.errors import BundleError, ConfigError
+from flawscope.inspection.gate import gate_stage
+from flawscope.manifest import StageSpec
 from flawscope.training.config import TrainConfig
+from flawscope.training.session import build_network
 from flawscope.types import ClassInfo
 
 
 def load_initial(
     network: nn.Module, bundle_path: str | Path, config: TrainConfig, classes: Sequence[ClassInfo]
 ) -> None:
-    """Put the weights of a bundle's stage for the same task into ``network``, every one of them.
+    """Put the weights of a bundle's stage for the same work into ``network``, every one of them.
 
-    Raises BundleError when the bundle holds no weights, ConfigError when they belong to another network.
+    What tells only defects from clean takes the bundle's gate, where it has one. Raises BundleError when the
+    bundle holds no weights, ConfigError when they belong to another network.
     """
     with Bundle.load(bundle_path) as bundle:
-        stage = bundle.stage("classify" if config.task == "classification" else "segment")
+        stage = _stage_for(bundle, config, classes)
         path = bundle.file(stage, "weights")
         if path is None:
             raise BundleError(
@@ -48,6 +53,22 @@ def load_initial(
             "classes " + ", ".join(info.name for info in classes) + "."
         )
     network.load_state_dict(weights)
+
+
+def check_initial(config: TrainConfig, classes: Sequence[ClassInfo]) -> None:
+    """Raise what `load_initial` will raise for ``train.init``, before anything is written."""
+    if config.train.init:
+        options = {key: value for key, value in config.model.options.items() if key != "encoder_weights"}
+        model = config.model.model_copy(update={"options": options})
+        network = build_network(config.model_copy(update={"model": model}), classes)
+        load_initial(network, config.train.init, config, classes)
+
+
+def _stage_for(bundle: Bundle, config: TrainConfig, classes: Sequence[ClassInfo]) -> StageSpec:
+    if config.task != "classification":
+        return bundle.stage("segment")
+    gate = gate_stage(bundle.manifest) if [info.name for info in classes] == [DEFECT.name] else None
+    return gate or bundle.stage("classify")
 
 
 def compare(wanted: dict[str, Tensor], found: dict[str, Tensor]) -> list[str]:

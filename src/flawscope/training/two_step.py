@@ -27,6 +27,7 @@ from flawscope.training.checkpoint import load_progress
 from flawscope.training.config import TrainConfig
 from flawscope.training.config_load import dump_config, load_config
 from flawscope.training.finish import BUNDLE, METRICS
+from flawscope.training.init_from import check_initial
 from flawscope.training.loop import LAST
 from flawscope.training.progress import Reporter
 from flawscope.training.run import CONFIG, SPLIT, Run, fresh_folder, train
@@ -66,11 +67,14 @@ def train_steps(
         split = split_of_steps(config, data, split, reporter)
     if config.two_step.miss_rate is not None:  # told before the work, not after it
         check_enough(len(_val(split, data.classes)), config.two_step.miss_rate)
+    sets = {GATE: data.gate, CLASSES: data.classes}
+    if not resume:  # told before the first step is written, not after it
+        for name, one in steps.items():
+            check_initial(one, sets[name].classes)
     if not resume and main:
         fresh_folder(folder, beside_folds=config.train.refit)
         write_split(folder / SPLIT, split)
         write_text_atomic(folder / CONFIG, dump_config(config))
-    sets = {GATE: data.gate, CLASSES: data.classes}
     runs = {}
     for name, one in steps.items():
         reporter.say(f"step {name}: {_in_words(sets[name], split_for_step(split, sets[name]))}")
