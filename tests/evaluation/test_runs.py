@@ -122,6 +122,32 @@ def test_trained_images_are_refused_or_told(data: Path, tmp_path: Path) -> None:
     assert any("3 images of part 'test' were in the run's training" in note for note in got.notes)
 
 
+def test_the_bundle_in_a_run_knows_what_trained_it(data: Path, tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    dark_bundle(run / "bundle")
+    write_split(run / "split.json", Split(parts={"train": NAMES[:3], "val": NAMES[3:4], "test": NAMES[4:]}))
+    inside, dataset = find_models(run / "bundle"), open_dataset(data)
+    assert inside.split == find_models(run).split and not inside.folds
+    assert [row.name for row in evaluate_run(inside, dataset).rows] == list(NAMES[4:])  # type: ignore[union-attr]
+    got = evaluate_run(inside, dataset, Split(parts={"test": NAMES[2:]}))
+    assert any("2 images of part 'test' were in the run's training" in note for note in got.notes)
+    command = ["threshold", str(run / "bundle"), str(data), "--method", "risk", "--part", "all"]
+    assert main([*command, "--level", "0.3"]) == 2
+    assert "trained or selected the model" in capsys.readouterr().err
+    dark_bundle(tmp_path / "alone")
+    assert find_models(tmp_path / "alone").split is None
+
+
+def test_the_bundle_of_a_fold_knows_what_trained_it(folds: Path) -> None:
+    own = Split(parts={"train": NAMES[2:4], "val": NAMES[:2]})
+    for fold in (folds / "fold-0", folds / "fold-0" / "bundle"):
+        write_split(folds / "fold-0" / "split.json", own)
+        assert find_models(fold).split == own
+    (folds / "protocol.json").write_text(json.dumps({"schema": 1, "copies": "before"}), encoding="utf-8")
+    for fold in (folds / "fold-0", folds / "fold-0" / "bundle"):
+        assert find_models(fold).split == find_models(folds).split
+
+
 def test_places_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no model at"):
         find_models(tmp_path / "nowhere")

@@ -12,6 +12,7 @@ from typing import Any
 
 from flawscope.bundle import MANIFEST_NAME
 from flawscope.data.dataset import Dataset
+from flawscope.data.open import SPLIT_FILE
 from flawscope.data.split_file import Split, load_split
 from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.classification_metrics import LabelMetrics
@@ -25,6 +26,9 @@ from flawscope.inspection.default_model import default_bundle_path
 
 FOLDS = "folds"
 """The part that stands for: each fold's bundle on the images that it was not trained on."""
+
+BUNDLE = "bundle"
+"""Folder of the model in a run folder."""
 
 DEFAULT = "default"
 """Stands for the bundled model."""
@@ -42,7 +46,7 @@ class RunModels:
     folds: tuple[Path, ...] = ()
     """Bundles of the folds, in order."""
     split: Split | None = None
-    """The run's split."""
+    """The split of the run, or of the run that the bundle lies in."""
     carried: bool = False
     """One set of weights went through the folds: the last one's bundle is the run's model."""
 
@@ -105,7 +109,7 @@ class FoldMetrics:
 
 
 def find_models(path: str | Path) -> RunModels:
-    """Return the bundles of a run folder, or the bundle that the path itself is.
+    """Return the bundles of a run folder, or the bundle that the path itself is, with the split of its run.
 
     ``default`` is the bundled model, unless something of that name lies here. Raises UsageError.
     """
@@ -117,24 +121,34 @@ def find_models(path: str | Path) -> RunModels:
             f"There is no model at {root}.\nExpected a bundle, a .flawscope file or a run folder."
         )
     if root.is_file() or (root / MANIFEST_NAME).is_file():
-        return RunModels(root, root)
+        inside = root.resolve()
+        return RunModels(root, root, split=_split_of(inside.parent) if inside.name == BUNDLE else None)
     folds = sorted(
-        (int(found[1]), entry / "bundle")
+        (int(found[1]), entry / BUNDLE)
         for entry in root.iterdir()
-        if (found := _FOLD.fullmatch(entry.name)) and (entry / "bundle" / MANIFEST_NAME).is_file()
+        if (found := _FOLD.fullmatch(entry.name)) and (entry / BUNDLE / MANIFEST_NAME).is_file()
     )
-    bundle = root / "bundle" if (root / "bundle" / MANIFEST_NAME).is_file() else None
+    bundle = root / BUNDLE if (root / BUNDLE / MANIFEST_NAME).is_file() else None
     if bundle is None and not folds:
         raise UsageError(
             f"{root} holds no model.\nExpected a bundle with {MANIFEST_NAME}, or a run folder with bundle/ "
             "or fold-0/bundle/ in it."
         )
-    split_file = root / "split.json"
-    split = load_split(split_file) if split_file.is_file() else None
     carried = is_carried(root) and bool(folds)
     if carried and bundle is None:
         bundle = folds[-1][1]
-    return RunModels(root, bundle, tuple(fold for _, fold in folds), split, carried)
+    return RunModels(root, bundle, tuple(fold for _, fold in folds), _split_of(root.resolve()), carried)
+
+
+def _split_of(run: Path) -> Split | None:
+    """The split that the model of a run folder was trained by, as far as the folder says.
+
+    Where copies were made before the folds, a fold's own names those copies, and any photograph may have
+    trained it: that of the whole run is taken.
+    """
+    copied = _FOLD.fullmatch(run.name) and protocol_of(run.parent).get("copies") == "before"
+    file = (run.parent if copied else run) / SPLIT_FILE
+    return load_split(file) if file.is_file() else None
 
 
 def evaluate_run(
