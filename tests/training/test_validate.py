@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from flawscope.evaluation.counts import THRESHOLDS, count_image
 from flawscope.inspection.options import PredictOptions
 from flawscope.manifest import InputSpec
+from flawscope.training import validate
 from flawscope.training.losses import build_loss
 from flawscope.training.validate import Validator, to_logits, to_target
 from flawscope.types import ClassInfo, Sample
@@ -38,7 +39,7 @@ def _sample(seed: int, size_hw: tuple[int, int] = (50, 70)) -> Sample:
 
 def _validator(count: int) -> Validator:
     loss = build_loss([{"name": "bce"}])
-    return Validator([_sample(n) for n in range(count)], SPEC, CRACK, loss, PredictOptions())
+    return Validator([_sample(n) for n in range(count)], SPEC, CRACK, loss, PredictOptions(), batch=2)
 
 
 def test_figures_equal_a_direct_count() -> None:
@@ -69,6 +70,47 @@ def test_processes_count_together_what_one_counts_alone() -> None:
         _validator(3)(Brightness(), lambda sums: parts.append(sums) or sums, rank, 2)  # type: ignore[func-returns-value]
     together = _validator(3)(Brightness(), lambda _: parts[0] + parts[1], 0, 2)
     assert together == pytest.approx(alone)
+
+
+@pytest.mark.parametrize("name", ["binary_focal_dice", "dice", "bce"])
+def test_the_loss_is_pooled_over_a_batch_as_in_training(name: str) -> None:
+    """Images of two sizes, one of them clean: as one image that shows them all side by side."""
+    shown = [_sample(1), _sample(2, (40, 90)), _clean((30, 30))]
+    loss = build_loss([{"name": name}])
+    found = Validator(shown, SPEC, CRACK, loss, PredictOptions(), batch=3)(Brightness())["val_loss"]
+    assert found == pytest.approx(_loss_of_one_row(shown, loss), rel=1e-4)
+
+
+def test_a_clean_image_weighs_as_its_pixels_do() -> None:
+    loss = build_loss([{"name": "binary_focal_dice"}])
+    shown = [_sample(1), _clean((50, 70))]
+    by_one, by_two = (
+        Validator(shown, SPEC, CRACK, loss, PredictOptions(), batch=batch)(Brightness())["val_loss"]
+        for batch in (1, 2)
+    )
+    alone = Validator(shown[:1], SPEC, CRACK, loss, PredictOptions())(Brightness())["val_loss"]
+    assert by_two < alone + 0.1 < by_one
+
+
+def test_large_photographs_are_pooled_as_far_as_memory_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    loss = build_loss([{"name": "binary_focal_dice"}])
+    shown = [_sample(number) for number in range(4)]
+    by_two = Validator(shown, SPEC, CRACK, loss, PredictOptions(), batch=2)(Brightness())
+    monkeypatch.setattr(validate, "_MOST_PX", 2 * 50 * 70)
+    assert Validator(shown, SPEC, CRACK, loss, PredictOptions(), batch=4)(Brightness()) == by_two
+
+
+def _clean(size_hw: tuple[int, int]) -> Sample:
+    """Nothing in it, and the network is nearly sure of that."""
+    image, mask = np.zeros((*size_hw, 3), np.uint8), np.zeros(size_hw, np.uint8)
+    return Sample("clean", image=lambda: image, read_mask=lambda: mask)
+
+
+def _loss_of_one_row(shown: list[Sample], loss: nn.Module) -> float:
+    pixels = np.concatenate([one.image()[..., 0].ravel() for one in shown])
+    truth = torch.from_numpy(np.concatenate([one.read_mask().ravel() for one in shown]))[None, None]  # type: ignore[misc]
+    logits = 8 * (torch.from_numpy(pixels.astype(np.float32))[None, None, None] / 255 - 0.5)
+    return float(loss(logits, (truth == 1).float()[:, None], truth != 255))
 
 
 def test_no_class_at_all_gives_nan_not_a_crash() -> None:

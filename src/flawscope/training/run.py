@@ -338,7 +338,7 @@ def _validator(config: TrainConfig, prepared: Prepared) -> Validator | GridValid
         )
     return Validator(
         samples, config.input, prepared.classes, loss, PredictOptions(batch=options.batch),
-        config.data.cache_mb * 2**18,
+        config.data.cache_mb * 2**18, config.train.batch,
     )  # fmt: skip
 
 
