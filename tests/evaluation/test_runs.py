@@ -112,6 +112,34 @@ def test_a_run_is_tried_on_its_own_test_part(data: Path, tmp_path: Path) -> None
     assert [row.name for row in evaluate_run(find_models(run), open_dataset(data)).rows] == list(NAMES[3:5])  # type: ignore[union-attr]
 
 
+def test_a_fold_with_copies_is_tried_on_the_images_of_each_part(data: Path, tmp_path: Path) -> None:
+    """Folds of the thesis: copies were dealt to them like images, and the data set has none."""
+    fold = tmp_path / "run" / "fold-1"
+    dark_bundle(fold / "bundle")
+    parts = {
+        "train": (*NAMES[:2], f"{NAMES[2]}#rotate180"),
+        "val": (NAMES[2], f"{NAMES[0]}#flip_vertical", f"{NAMES[1]}#rotate180"),
+        "test": NAMES[3:5],
+    }
+    write_split(fold / "split.json", Split(parts=parts))
+    test = evaluate_run(find_models(fold), open_dataset(data))
+    assert [row.name for row in test.rows] == list(NAMES[3:5])  # type: ignore[union-attr]
+    assert not any("copies" in note for note in test.notes)
+    val = evaluate_run(find_models(fold), open_dataset(data), part="val")
+    assert [row.name for row in val.rows] == [NAMES[2]]  # type: ignore[union-attr]
+    assert any("2 turned or flipped copies in part 'val'" in note for note in val.notes)
+
+
+def test_a_data_set_with_the_images_of_a_part_is_enough(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    dark_bundle(run / "bundle")
+    write_split(run / "split.json", Split(parts={"train": ("elsewhere", NAMES[0]), "test": NAMES[3:5]}))
+    assert [row.name for row in evaluate_run(find_models(run), open_dataset(data)).rows] == list(NAMES[3:5])  # type: ignore[union-attr]
+    write_split(run / "split.json", Split(parts={"train": NAMES[:1], "test": (NAMES[3], "elsewhere")}))
+    with pytest.raises(DataError, match=r"part 'test' names images that are not there, e\.g\. 'elsewhere'"):
+        evaluate_run(find_models(run), open_dataset(data))
+
+
 def test_trained_images_are_refused_or_told(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     dark_bundle(run / "bundle")

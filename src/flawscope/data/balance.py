@@ -26,6 +26,9 @@ from PIL import Image
 from flawscope.errors import DataError, UsageError
 from flawscope.types import Mask, RgbImage, Sample
 
+COPY = "#"
+"""Stands between a photograph's name and how a copy of it was turned or flipped."""
+
 TARGET = 1291
 """Images a class in the thesis."""
 
@@ -220,7 +223,7 @@ def balanced(
 def _copy(sample: Sample, kinds: Sequence[View], number: int, turn: int) -> Sample:
     view = kinds[number % len(kinds)]
     again = turn // len(kinds)
-    name = f"{sample.name}#{view.name}" + (f".{again + 1}" if again else "")
+    name = f"{sample.name}{COPY}{view.name}" + (f".{again + 1}" if again else "")
     mask = None if sample.read_mask is None else Viewed(sample.read_mask, view.mask)
     return replace(sample, name=name, image=Viewed(sample.image, view.image), read_mask=mask)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from flawscope.bundle import MANIFEST_NAME
+from flawscope.data.balance import COPY
 from flawscope.data.dataset import Dataset
 from flawscope.data.open import SPLIT_FILE
 from flawscope.data.split_file import Split, load_split
@@ -191,22 +192,27 @@ def evaluate_run(
 def split_for(
     models: RunModels, dataset: Dataset, split: Split | None, part: str
 ) -> tuple[Split | None, list[str]]:
-    """Return the split to use, and a warning where the model was trained on images of the part."""
+    """Return the split to use, and what the user should be told, as where the part was trained on.
+
+    Turned and flipped copies (``NAME#VIEW``) of a fold whose copies were made before it are no images of the
+    data set: they are passed over. Raises DataError where the model has no images to be tried on.
+    """
     if models.split is None:
         return split, []
     run = dataset.fitting(models.split)
-    known = any(name in dataset for name in run.names())
-    if (
-        split is None
-        and known
-        and (part in run.parts or part == FOLDS)
-        and set(run.names()) <= set(dataset.names)
-    ):
-        return run, []
+    copies = {name for name in run.names() if COPY in name and name not in dataset}
+    wanted = _wanted(run, part)
+    run = run.without(copies)
+    lost = [name for name in _wanted(run, part) if name not in dataset]
+    if split is None and _wanted(run, part) and not lost:
+        count = len(set(wanted) & copies)
+        note = f"{count} turned or flipped copies in part '{part}' of the run were passed over"
+        return run, [note] if count else []
     chosen = split or dataset.default_split
-    if chosen is None and known and part == "test":
+    if chosen is None and part == "test" and any(name in dataset for name in run.names()):
+        why = f"names images that are not there, e.g. '{lost[0]}'" if lost else "is missing from its split"
         raise DataError(
-            f"{models.path} was trained on images of {dataset.root}, and its split has no part 'test'.\n"
+            f"{models.path} was trained on images of {dataset.root}, and its part 'test' {why}.\n"
             "Name another part with --part, or give the images to try it on with --split."
         )
     if chosen is None or part not in chosen.parts:
@@ -217,6 +223,13 @@ def split_for(
     if not seen:
         return split, []
     return split, [f"{len(seen)} images of part '{part}' were in the run's training, e.g. {seen[0]}"]
+
+
+def _wanted(split: Split, part: str) -> tuple[str, ...]:
+    """Names of a part, or of every fold."""
+    return (
+        tuple(name for fold in split.folds for name in fold) if part == FOLDS else split.parts.get(part, ())
+    )
 
 
 def _held_out(models: RunModels, dataset: Dataset, split: Split | None) -> list[Dataset]:

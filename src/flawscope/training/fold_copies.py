@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from flawscope.data.balance import COPY
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split
 from flawscope.data.units import classes_and_shares
@@ -22,7 +23,7 @@ from flawscope.types import Sample
 
 def original(name: str) -> str:
     """Name of the photograph that a copy shows (``NAME#VIEW``), or the name itself."""
-    return name.partition("#")[0]
+    return name.partition(COPY)[0]
 
 
 def with_copies(config: TrainConfig, dataset: Dataset, cut: Split, folds: int) -> tuple[Dataset, Split]:
