@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import random
 import stat
 import zipfile
 from collections.abc import Callable
@@ -296,6 +297,37 @@ def test_damaged_zips_are_refused(tmp_path: Path) -> None:
         Bundle.load(archive)
     archive.write_bytes(data[:-30])
     with pytest.raises(BundleError):
+        Bundle.load(archive)
+
+
+def test_a_byte_that_flips_anywhere_is_harmless_or_named(tmp_path: Path) -> None:
+    text = bytes(random.Random(0).choices(b"abcdefgh", k=1500))  # shrinks, and not to a constant
+    bundle = make(tmp_path / "b", {"model.onnx": b"", "card.md": text})
+    whole = zip_bundle(tmp_path / "b", tmp_path / "b.flawscope").read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 7):
+        damaged = bytearray(whole)
+        damaged[place] ^= 0xFF
+        (tmp_path / "x.flawscope").write_bytes(damaged)
+        try:
+            with Bundle.load(tmp_path / "x.flawscope") as loaded:
+                assert loaded.digest == bundle.digest
+        except BundleError:
+            refused += 1
+    assert refused > len(whole) / 7 / 2
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA, 93])
+def test_a_zip_that_names_another_compression_is_refused(tmp_path: Path, method: int) -> None:
+    archive = tmp_path / "b.flawscope"
+    with zipfile.ZipFile(archive, "w") as target:
+        target.writestr("card.md", b"\x09\x04\x05\x00" + b"\xff" * 100)  # like the head of LZMA data
+    data = bytearray(archive.read_bytes())
+    for mark, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        place = data.index(mark) + offset
+        data[place : place + 2] = method.to_bytes(2, "little")
+    archive.write_bytes(data)
+    with pytest.raises(BundleError, match="stored or deflated"):
         Bundle.load(archive)
 
 

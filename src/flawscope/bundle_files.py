@@ -9,6 +9,7 @@ import pickletools
 import re
 import stat
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -29,6 +30,9 @@ ALLOWED_SUFFIXES = frozenset(
 )
 OS_DROPPINGS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """Files that desktops leave in any folder; neither read nor refused."""
+
+_BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+"""What reading a damaged zip raises, beside OSError: unpacking has an error of its own."""
 
 _CHUNK = 1024 * 1024
 _DRIVE = re.compile(r"^[A-Za-z]:")
@@ -124,8 +128,9 @@ def walk_files(root: Path) -> dict[str, Path]:
 def unzip_safely(archive: Path, target: Path) -> None:
     """Unpack a bundle zip into the empty folder ``target``, trusting nothing that the zip says of itself.
 
-    BundleError for names outside the folder, links, encryption, doubled names, pickles, more than
-    ``MAX_MEMBERS`` members, more than ``MAX_TOTAL_BYTES``, or unpacked data over ``MAX_RATIO`` times the zip.
+    BundleError for damage, names outside the folder, links, encryption, compression other than deflate,
+    doubled names, pickles, more than ``MAX_MEMBERS`` members, more than ``MAX_TOTAL_BYTES``, or unpacked data
+    over ``MAX_RATIO`` times the zip.
     """
     try:
         with zipfile.ZipFile(archive) as source:
@@ -134,7 +139,7 @@ def unzip_safely(archive: Path, target: Path) -> None:
             budget = min(budget, MAX_TOTAL_BYTES)
             for name, member in members.items():
                 budget -= _unpack(source, member, target / name, budget)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+    except _BROKEN_ZIP as error:
         raise BundleError(
             f"{archive} is damaged or no bundle zip: {error}.\nCopy or download the bundle again."
         ) from error
@@ -158,6 +163,11 @@ def _checked_members(source: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
             raise BundleError(f"The bundle zip holds a link or special file: {name!r}. Do not use it.")
         if info.flag_bits & 0x1:
             raise BundleError(f"The bundle zip is encrypted ({name!r}); flawscope reads plain zips only.")
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise BundleError(
+                f"The bundle zip packs {name!r} in an unusual way (method {info.compress_type}).\n"
+                "Expected files stored or deflated: zip the bundle again, or use its folder."
+            )
         if name.casefold() in folded:
             raise BundleError(f"The bundle zip holds {name!r} twice. Do not use it.")
         folded.add(name.casefold())
