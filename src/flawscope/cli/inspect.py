@@ -227,7 +227,7 @@ def _per_class(option: str, given: Sequence[str] | None, names: Sequence[str]) -
 def _whole(option: str, value: float) -> int:
     from flawscope.errors import UsageError
 
-    if value != value or value < 0 or value != int(value):
+    if not (value >= 0 and value.is_integer()):  # also neither infinite nor NaN
         raise UsageError(f"{option} {value:g}: expected a whole number of pixels, 0 or more.")
     return int(value)
 
