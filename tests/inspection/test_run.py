@@ -14,9 +14,11 @@ from PIL import Image
 
 from flawscope.bundle import Bundle
 from flawscope.errors import DataError, OutputError, UsageError
+from flawscope.images import memory
 from flawscope.inspection import mask_files, run
 from flawscope.inspection.bands import RowSource
 from flawscope.inspection.inspector import Inspector
+from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.outputs import DEFAULT_FORMATS, FORMATS
 from flawscope.inspection.run import RunResult, RunSettings, inspect_folder
 from flawscope.measurement.scale import load_scale_file
@@ -345,6 +347,19 @@ def test_a_too_large_image_fails_alone(bundle: Bundle, photos: Path, tmp_path: P
     (failed,) = result.failed
     assert failed.image == "side a/größe 2.png"
     assert "--max-pixels" in failed.error
+
+
+def test_an_image_that_no_memory_holds_at_its_working_scale_is_refused(
+    bundle: Bundle, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.fromarray(np.full((1000, 1000, 3), 220, np.uint8)).save(photos / "large.png")
+    monkeypatch.setattr(memory, "available_bytes", lambda: 100_000_000)
+    monkeypatch.setattr(memory, "_SMALL_BYTES", 0)
+    assert do(bundle, photos, tmp_path / "out").exit_code == 0
+    greedy = Inspector(bundle, options=PredictOptions(scales=(3.0,)))
+    result = inspect_folder(greedy, RunSettings((photos,), tmp_path / "out"))
+    assert [item.image for item in result.failed] == ["large.png"]
+    assert "103 MB" in result.failed[0].error
 
 
 def test_conversions_and_one_pixel_are_done(bundle: Bundle, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from flawscope.errors import BundleError, ImageError, UsageError
 from flawscope.inspection.bands import ArraySource, activate
 from flawscope.inspection.options import PredictOptions, parse_working_scale
 from flawscope.inspection.seams import measure_seam_difference
-from flawscope.inspection.tiles import Network, predict_bands, predict_probability
+from flawscope.inspection.tiles import Network, predict_bands, predict_probability, scaled_bytes_per_px
+from flawscope.inspection.working_scale import ScaleSearch
 from flawscope.manifest import InputSpec
 from flawscope.types import FloatArray, RgbImage
 
@@ -99,6 +101,23 @@ def test_memory_of_bands_does_not_grow_with_the_height() -> None:
         return found
 
     assert peak(8000) < 1.3 * peak(800)
+
+
+@pytest.mark.parametrize("scales", [(2.0,), (3.0,), (1.0, 2.0), (1.5, 2.0, 0.5)])
+def test_memory_of_other_sizes_is_asked_for(scales: tuple[float, ...]) -> None:
+    image, spec = picture(600, 600), SPEC.model_copy(update={"size_px": 128, "halo_px": 8})
+    options = PredictOptions(scales=scales, fusion="mean")
+    network = Network(Identity(), spec, 1, ScaleSearch(candidates=scales))
+    tracemalloc.start()
+    predict_probability(image, network.runtime, spec, 1, options)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    asked = scaled_bytes_per_px(network, options)
+    own = 4 + 4  # its answer, and rows of tiles, which are a good part of so small a picture
+    assert peak / (600 * 600) < asked + own
+    assert scaled_bytes_per_px(network, replace(options, scales="auto")) == asked
+    assert scaled_bytes_per_px(network, replace(options, fusion="choose")) <= asked
+    assert scaled_bytes_per_px(network, PredictOptions()) == 0.0
 
 
 @pytest.mark.parametrize("size_hw", [(1, 1), (1, 200), (3, 7), (200, 1)])

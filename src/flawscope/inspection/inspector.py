@@ -27,7 +27,7 @@ from flawscope.inspection.preprocess import check_rgb, network_size_hw
 from flawscope.inspection.resample import shrink_source
 from flawscope.inspection.runtimes import make_runtime
 from flawscope.inspection.stopwatch import Stopwatch, TimedRuntime, TimedSource
-from flawscope.inspection.tiles import Network, predict_bands, working_scales
+from flawscope.inspection.tiles import Network, predict_bands, scaled_bytes_per_px, working_scales
 from flawscope.inspection.widths import width_errors_of, working_factor
 from flawscope.inspection.working_scale import ScaleSearch
 from flawscope.manifest import Role
@@ -262,7 +262,8 @@ class Inspector:
         """Memory that inspecting takes per pixel of the photograph, beside the decoded photograph itself."""
         if self.task == "classification":
             return 0.0
-        return BYTES_PER_PX + _BYTES_PER_FURTHER_CLASS_PX * (len(self.classes) - 1)
+        own = BYTES_PER_PX + _BYTES_PER_FURTHER_CLASS_PX * (len(self.classes) - 1)
+        return max(own, *(scaled_bytes_per_px(network, self.options) for network in self._networks))
 
     # --- inside -----------------------------------------------------------------------------------------
 

@@ -53,11 +53,15 @@ class ScaleSearch:
     least_share: float = 0.2
     """... and, beyond that, this share of the shorter side of what is looked at."""
 
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """The sizes to try."""
+        return self.candidates if self.candidates != (1.0,) else DEFAULT_SCALES
+
 
 def candidate_scales(size_hw: tuple[int, int], search: ScaleSearch) -> tuple[float, ...]:
     """The sizes worth trying for a picture: the named ones, none that leaves less than 96 px."""
-    wanted = search.candidates if search.candidates != (1.0,) else DEFAULT_SCALES
-    fits = [scale for scale in wanted if scale >= 1.0 or min(size_hw) * scale >= _LEAST_SIDE_PX]
+    fits = [scale for scale in search.scales if scale >= 1.0 or min(size_hw) * scale >= _LEAST_SIDE_PX]
     return tuple(dict.fromkeys((1.0, *sorted(fits, reverse=True))))
 
 
