@@ -146,6 +146,12 @@ def test_limits_hold_the_value_repeat_and_widen_with_groups(images) -> None:
     assert wide.high - wide.low > 1.5 * (one.high - one.low)
 
 
+def test_every_mean_over_images_has_limits(images) -> None:
+    figures = summarise(rows_of(images), ["crack"], draws=50).figures
+    for name in ("iou", "f1", "precision", "recall"):
+        assert figures[f"{name}_image_mean"].low is not None
+
+
 def test_one_group_has_no_limits(images) -> None:
     figure = summarise(rows_of(images[:1]), ["crack"]).figures["iou_pooled"]
     assert figure.low is None and figure.high is None

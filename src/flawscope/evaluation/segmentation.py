@@ -30,7 +30,8 @@ Sums = Mapping[str, Values]
 
 HEADLINE = (
     "iou_pooled", "f1_pooled", "precision_pooled", "recall_pooled",
-    "iou_image_mean", "f1_image_mean", "iou_image_mean_empty1", "miou_image_mean", "mf1_image_mean",
+    "iou_image_mean", "f1_image_mean", "precision_image_mean", "recall_image_mean",
+    "iou_image_mean_empty1", "miou_image_mean", "mf1_image_mean",
     "dice_competition", "f1_tol2_pooled", "f1_tol5_pooled", "ods", "ois", "ods_tol2", "ois_tol2",
     "cldice", "cliou_tol4", "image_fp_rate", "image_fn_rate",
 )  # fmt: skip
