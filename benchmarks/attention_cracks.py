@@ -5,7 +5,7 @@ a chalk curve beside a crack and a weld seam, and shrunk to 386 x 256 by the rec
 The Full Attention U-Net is trained for few and for many epochs (its rate is constant: an early and a late
 checkpoint of one course), the other three networks for many. Each is tried at 386 x 256 and at 682 x 256, on
 several metrics and on clean pictures with one kind of mark each, and drawn side by side. The result file is
-written anew after every run.
+written anew after every run; the same call goes on where it was cut.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import Figures, fail, machine, make_parser, say, write_result
+from common import Figures, fail, go_on_with, machine, make_parser, say, write_result
 from crack_budget import Run, run_command
+from kept import Rows, make_whole, times_cut, train
 
 if TYPE_CHECKING:
     from flawscope.data.synthetic.concrete import ConcreteOptions
@@ -165,12 +167,13 @@ def run_folder(options: argparse.Namespace, network: str, epochs: int) -> Path:
 def one_run(options: argparse.Namespace, data: Path, network: str, epochs: int, run: Run) -> Figures:
     """Train one network for so many epochs, and try it at both sizes."""
     out = run_folder(options, network, epochs)
-    run(train_command(options, data, network, epochs, out))
+    train(train_command(options, data, network, epochs, out), out, run)
     progress = json.loads((out / "checkpoints" / "last.json").read_text(encoding="utf-8"))["progress"]
     return {
         "network": network,
         "epochs": epochs,
         "steps": progress["step"],
+        "went_on": times_cut(out),
         "seconds": progress["elapsed_s"],
         "train_loss": progress["history"][-1].get("train_loss") if progress["history"] else None,
         "at_386x256": try_model(out / "bundle", data),
@@ -199,9 +202,11 @@ def draw_gallery(options: argparse.Namespace, data: Path, runs: Sequence[Figures
 def run_all(options: argparse.Namespace, run: Run = run_command) -> Figures:
     """All checkpoints and networks; the result file is complete as far as it goes at any moment."""
     facts = machine()
-    data = options.work / "photographs"
-    if not (data / "split.json").exists():
-        draw_set(data, options.train, options.test, options.clean)
+    rows = Rows(options.work, options.json)
+    data = make_whole(
+        options.work / "photographs",
+        lambda out: draw_set(out, options.train, options.test, options.clean),
+    )
     figures: Figures = {
         "width": options.width,
         "flips": options.flips,
@@ -214,8 +219,9 @@ def run_all(options: argparse.Namespace, run: Run = run_command) -> Figures:
     plan = [(FULL, epochs) for epochs in options.epochs]
     plan += [(name, options.epochs[-1]) for name in NETWORKS if name != FULL]
     for network, epochs in plan:
-        row = one_run(options, data, network, epochs, run)
-        figures["runs"].append(row)
+        name = run_folder(options, network, epochs).name
+        row = rows.take(name, partial(one_run, options, data, network, epochs, run))
+        figures["runs"] = rows.all()
         write_result(options.json, figures, facts)
         tell(row)
     say(f"side by side: {draw_gallery(options, data, figures['runs'])}")
@@ -250,11 +256,15 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--clean", type=int, default=20, help="clean pictures of each kind of mark")
     parser.add_argument("--seed", type=int, default=0, help="default 0")
     parser.add_argument("--set-option", action="append", default=[], metavar="a.b=c", help="for train --set")
-    parser.add_argument("--work", type=Path, required=True, help="folder for the photographs and the runs")
+    parser.add_argument(
+        "--work", type=Path, required=True, help="folder of photographs and runs; goes on there"
+    )
     options = parser.parse_args(arguments)
     if list(options.epochs) != sorted(set(options.epochs)):
         fail(f"--epochs {options.epochs}: expected rising numbers, the early checkpoint first.")
     options.work.mkdir(parents=True, exist_ok=True)
+    shared = ("width", "flips", "train", "test", "clean", "seed", "set_option")
+    go_on_with(options.work, {name: getattr(options, name) for name in shared})
     return options
 
 

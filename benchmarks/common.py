@@ -59,7 +59,7 @@ def go_on_with(work: Path, settings: Mapping[str, Any]) -> None:
     path = work / "settings.json"
     told = json.loads(json.dumps(settings, default=str))
     if not path.is_file():
-        path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        write_json(path, told)
         return
     before = json.loads(path.read_text(encoding="utf-8"))
     for name, value in told.items():
@@ -96,7 +96,11 @@ def write_result(
     """
     if path is None:
         return
-    content = {"figures": finite(figures), "machine": dict(facts or machine())}
+    write_json(path, {"figures": finite(figures), "machine": dict(facts or machine())})
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a file of JSON, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -3,7 +3,8 @@
 Real sets and synthetic images are merged as one `kaggle-cracks` set with source prefixes and clean images.
 For each seed Baseline, Baseline+ and SW are trained for so many quiet minutes each, as a user would run them,
 and tried on the part `test`: each at 0.5, SW also at .90 to .98. Then components, clDice, and on synthetic
-cracks of known width the widths of what is predicted. The result file is written anew after every run.
+cracks of known width the widths of what is predicted. The result file is written anew after every run; the
+same call goes on where it was cut.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import argparse
 import json
 import statistics
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import Figures, data_folder, machine, make_parser, say, write_result
+from common import Figures, data_folder, go_on_with, machine, make_parser, say, write_result
 from crack_budget import Measure, Run, budget, measure_apart, run_command, wall_minutes
+from kept import Rows, make_whole, quiet_minute_before, times_cut, train
 
 if TYPE_CHECKING:
     from flawscope.evaluation.metrics import Metrics
@@ -44,8 +47,12 @@ SHOWN = {
     "miou": ("figures", "miou_image_mean"), "c_iou": ("figures", "iou_image_mean"),
     "c_p": ("figures", "precision_image_mean"), "c_r": ("figures", "recall_image_mean"),
     "c_f1": ("figures", "f1_image_mean"), "f1_tol2": ("figures", "f1_tol2_pooled"),
-    "cldice": ("figures", "cldice"), "fp": ("figures", "image_fp"), "fn": ("figures", "image_fn"),
+    "cldice": ("figures", "cldice"),
+    "fp_rate": ("figures", "image_fp_rate"), "fn_rate": ("figures", "image_fn_rate"),
 }  # fmt: skip
+"""Our short name -> where it stands in metrics.json; all of these have 95 % limits."""
+COUNTED = {"fp": ("figures", "image_fp"), "fn": ("figures", "image_fn")}
+"""Images, as the paper counts them."""
 
 
 def merge(data: Path, out: Path, synthetic: int, side_px: int = 256, every: int = 1) -> Path:
@@ -103,19 +110,27 @@ def one_run(
     options: argparse.Namespace, data: Path, approach: str, seed: int, run: Run, measure: Measure
 ) -> Figures:
     """Train with one seed and try on the part `test`: figures of every cut."""
-    out = options.work / f"{APPROACHES[approach]}-seed{seed}"
-    before_s = measure()
-    run(train_command(options, data, approach, seed, wall_minutes(options.quiet_minutes, before_s), out))
+    out = run_folder(options, approach, seed)
+    before_s = quiet_minute_before(out, measure)
+    minutes = wall_minutes(options.quiet_minutes, before_s)
+    train(train_command(options, data, approach, seed, minutes, out), out, run)
     after_s = measure()
     progress = json.loads((out / "checkpoints" / "last.json").read_text(encoding="utf-8"))["progress"]
-    cuts = (0.5, *CUTS) if approach == "SW" else (0.5,)
+    thresholds = (0.5, *CUTS) if approach == "SW" else (0.5,)
     return {
         "approach": approach,
         "seed": seed,
         "steps": progress["step"],
+        "stopped": progress.get("stopped", ""),
+        "went_on": times_cut(out),
         **budget(float(progress["elapsed_s"]), before_s, after_s),
-        "cuts": try_cuts(out, data, cuts, options.width_images),
+        "cuts": try_cuts(out, data, thresholds, options.width_images),
     }
+
+
+def run_folder(options: argparse.Namespace, approach: str, seed: int) -> Path:
+    """Where a run lies."""
+    return Path(options.work) / f"{APPROACHES[approach]}-seed{seed}"
 
 
 def try_cuts(model: Path, data: Path, cuts: Sequence[float], width_images: int) -> dict[str, Figures]:
@@ -141,6 +156,7 @@ def try_cuts(model: Path, data: Path, cuts: Sequence[float], width_images: int) 
 def _shown(metrics: Metrics) -> Figures:
     content = metrics.to_dict()
     out: Figures = {name: content[group][key]["value"] for name, (group, key) in SHOWN.items()}
+    out |= {name: int(content[group][key]["value"]) for name, (group, key) in COUNTED.items()}
     out |= {
         f"{name}_limits": [content[group][key]["low"], content[group][key]["high"]]
         for name, (group, key) in SHOWN.items()
@@ -229,9 +245,10 @@ def _spread(several: Sequence[Figures]) -> Figures:
 def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measure = measure_apart) -> Figures:
     """All seeds and approaches; the result file is complete as far as it goes at any moment."""
     facts = machine()
-    data = options.work / "kaggle"
-    if not data.exists():
-        merge(options.data, data, options.synthetic, every=options.every)
+    rows = Rows(options.work, options.json)
+    data = make_whole(
+        options.work / "kaggle", lambda out: merge(options.data, out, options.synthetic, every=options.every)
+    )
     figures: Figures = {
         "network": options.network,
         "quiet_minutes": options.quiet_minutes,
@@ -240,8 +257,9 @@ def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measur
     }
     for seed in options.seeds:
         for approach in APPROACHES:
-            row = one_run(options, data, approach, seed, run, measure)
-            figures["runs"].append(row)
+            name = run_folder(options, approach, seed).name
+            row = rows.take(name, partial(one_run, options, data, approach, seed, run, measure))
+            figures["runs"] = rows.all()
             figures["over_seeds"] = over_seeds(figures["runs"])
             write_result(options.json, figures, facts)
             tell(row["cuts"], approach, say)
@@ -251,7 +269,7 @@ def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measur
 def tell(cuts: dict[str, Figures], approach: str, write: Callable[[str], None]) -> None:
     """A line a cut."""
     for cut, one in cuts.items():
-        shown = " ".join(f"{key} {_text(one.get(key))}" for key in (*SHOWN, "components_ratio"))
+        shown = " ".join(f"{key} {_text(one.get(key))}" for key in (*SHOWN, *COUNTED, "components_ratio"))
         write(f"{approach:<10} {cut:>4}: {shown} width {_text(one.get('width_error_median_px'))} px")
 
 
@@ -271,10 +289,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=1, help="take every n-th real image only (default 1)")
     parser.add_argument("--width-images", type=int, default=60, help="pictures of the width check")
     parser.add_argument("--set-option", action="append", default=[], metavar="a.b=c", help="for train --set")
-    parser.add_argument("--work", type=Path, required=True, help="folder for the merged set and the runs")
+    parser.add_argument("--work", type=Path, required=True, help="folder of set and runs; goes on there")
     options = parser.parse_args(arguments)
     options.data = data_folder(options.data, *REAL).resolve()
     options.work.mkdir(parents=True, exist_ok=True)
+    shared = ("quiet_minutes", "network", "synthetic", "every", "width_images", "set_option")
+    go_on_with(options.work, {name: getattr(options, name) for name in shared})
     return options
 
 

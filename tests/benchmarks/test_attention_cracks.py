@@ -57,9 +57,15 @@ def test_two_steps_of_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
         words = [str(word) for word in command]
         calls.append(words)
+        if len(calls) == 2:
+            raise SystemExit(137)  # killed
         assert main(words[3:]) == 0
 
+    with pytest.raises(SystemExit):
+        attention_cracks.run_all(chosen, run)
+    assert len(json.loads((tmp_path / "r.json").read_text())["figures"]["runs"]) == 1
     figures = attention_cracks.run_all(chosen, run)
+    assert len(calls) == 4 and calls[2] == calls[1]
     trained = [(row["network"], row["epochs"]) for row in figures["runs"]]
     assert trained == [(attention_cracks.FULL, 1), (attention_cracks.FULL, 2), ("U-net", 2)]
     assert "model.name=attention-unet-full" in calls[0]
@@ -72,6 +78,25 @@ def test_two_steps_of_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert Bundle.load(wide).manifest.input.size_hw == (32, 86)
     page = (tmp_path / "work" / "side-by-side.html").read_text(encoding="utf-8")
     assert page.count("<th>Full Attention U-net") == 2
+
+
+def test_a_half_drawn_set_is_drawn_again_and_another_one_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = options(tmp_path)
+    draw = attention_cracks._draw
+
+    def cut(out: Path, name: str, *more: Any, **marks: Any) -> bool:
+        if name.startswith("test"):
+            raise KeyboardInterrupt
+        return draw(out, name, *more, **marks)
+
+    monkeypatch.setattr(attention_cracks, "_draw", cut)
+    with pytest.raises(KeyboardInterrupt):
+        attention_cracks.run_all(chosen)
+    assert not (chosen.work / "photographs").exists()
+    with pytest.raises(SystemExit):
+        options(tmp_path, "--test", "9")
 
 
 def test_epochs_rise(tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from PIL import Image
 
 import attention_isbi
 from flawscope.data.open import open_dataset
-from flawscope.training.config_load import load_config
+
+from . import pretend
 
 
 def write_cells(root: Path, count: int = 10) -> Path:
@@ -43,7 +44,6 @@ def test_every_image_may_train_because_a_drawn_one_validates(tmp_path: Path) -> 
     root = attention_isbi.prepare(options(tmp_path).data, tmp_path / "set")
     dataset = open_dataset(root)
     assert len(dataset) == 11 and attention_isbi.FILLER in dataset.names
-    assert attention_isbi.prepare(tmp_path / "nowhere", root) == root  # made once
 
 
 def test_the_parts_of_each_protocol(tmp_path: Path) -> None:
@@ -63,29 +63,62 @@ def test_runs_calls_and_table(tmp_path: Path) -> None:
     def run(command: Any) -> None:
         words = [str(word) for word in command]
         calls.append(words)
-        out = Path(words[words.index("--out") + 1])
+        if len(calls) == 2:
+            raise SystemExit(137)  # killed before the first evaluation
         if words[3] == "train":
-            sets = [words[k + 1] for k, word in enumerate(words) if word == "--set"]
-            load_config(words[4], sets)  # every key exists
-            (out / "checkpoints").mkdir(parents=True)
-            state = {"progress": {"step": 5, "elapsed_s": 60.0}}
-            (out / "checkpoints" / "last.json").write_text(json.dumps(state))
+            out = pretend.begin(words)
+            if len(calls) == 30:
+                raise SystemExit(137)  # killed in the first training with a budget
+            pretend.end(out, step=5)
         else:
-            out.mkdir()
-            figure = {"value": 0.8, "low": 0.7, "high": 0.9}
-            content = {"figures": dict.fromkeys(attention_isbi.SHOWN, figure)}
-            content["figures"]["miou_image_mean"] = {"value": 0.6, "low": None, "high": None}
-            (out / "metrics.json").write_text(json.dumps(content))
+            write_scores(Path(words[words.index("--out") + 1]), better="full" in words[4])
 
-    figures = attention_isbi.run_all(chosen, run, lambda: 30.0)
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            attention_isbi.run_all(chosen, run, lambda: 30.0)
+    assert len(json.loads((tmp_path / "r.json").read_text())["figures"]["runs"]) == 14
+    figures = attention_isbi.run_all(chosen, run, lambda: 45.0)
     assert len(figures["runs"]) == 2 * (1 + 1 + 5 + 1)
     sane = [words for words in calls if "--minutes" in words]
-    assert len(sane) == 2 and sane[0][sane[0].index("--minutes") + 1] == "1.000"
+    assert len(sane) == 3 and sane[0][sane[0].index("--minutes") + 1] == "1.000"
+    assert sane[1] == [*sane[0], "--resume"]
+    assert [row["went_on"] for row in figures["runs"]] == [0] * 14 + [1, 0]
     written = json.loads((tmp_path / "r.json").read_text())["figures"]
     ours = dict.fromkeys(("all", "held-out", "sane", "folds_mean"), 80.0)
     assert written["table"]["Full Attention U-net"] == {"printed": 90.02, **ours, "folds_sd": 0.0}
     both = {name: pytest.approx(60.0) for name in ours}
     assert written["table_with_background"]["Full Attention U-net"] == {**both, "folds_sd": 0.0}
+    best = written["sane_best"]
+    assert best["best"] == "Full Attention U-net" and best["images"] == 2
+    assert best["others"]["U-net"]["difference"] == pytest.approx(-10.0)
+    count = len(calls)
+    assert attention_isbi.run_all(chosen, run, lambda: 45.0)["sane_best"] == best and len(calls) == count
+
+
+def write_scores(out: Path, better: bool) -> None:
+    out.mkdir()
+    figure = {"value": 0.8, "low": 0.7, "high": 0.9}
+    content: dict[str, Any] = {"figures": dict.fromkeys(attention_isbi.SHOWN, figure)}
+    content["figures"]["miou_image_mean"] = {"value": 0.6, "low": None, "high": None}
+    (out / "metrics.json").write_text(json.dumps(content))
+    lines = ["image,iou", *(f"{name},{0.6 + 0.1 * better + 0.1 * name}" for name in (0, 1)), "2,"]
+    (out / "images.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_networks_are_compared_on_the_same_images() -> None:
+    """Images differ far more than networks: alone their limits overlap, their differences do not."""
+    hard = np.linspace(0.5, 0.9, 6)
+    ious = {
+        "best": dict(enumerate(hard + 0.02)),
+        "worse": dict(enumerate(hard)),
+        "as good": dict(enumerate(hard + 0.019 * np.array([2, 0, 2, 0, 2, 0]))),
+    }
+    named = {name: {str(k): v for k, v in one.items()} for name, one in ious.items()}
+    found = attention_isbi.less_than_best(named)
+    assert found["best"] == "best" and found["images"] == 6
+    worse, good = found["others"]["worse"], found["others"]["as good"]
+    assert worse["told_apart"] and worse["low"] == pytest.approx(-2) == worse["high"]
+    assert not good["told_apart"] and good["low"] < good["difference"] < 0 < good["high"]
 
 
 @pytest.mark.slow

@@ -13,6 +13,9 @@ from PIL import Image
 import coredeep
 from flawscope.data.open import open_dataset
 from flawscope.types import Sample
+from inspection.toy_networks import dark_bundle
+
+from . import pretend
 
 
 def write_real(root: Path) -> Path:
@@ -78,6 +81,26 @@ def test_widths_of_a_perfect_answer_are_right() -> None:
     assert figures["width_points"] > 20 and abs(figures["width_error_median_px"]) < 0.6
 
 
+def test_a_half_written_set_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = options(tmp_path)
+    chosen.seeds = []
+    put = coredeep._put
+
+    def cut(out: Path, part: str, *more: Any) -> None:
+        if part == "test":
+            raise KeyboardInterrupt
+        put(out, part, *more)
+
+    monkeypatch.setattr(coredeep, "_put", cut)
+    with pytest.raises(KeyboardInterrupt):
+        coredeep.run_all(chosen)
+    monkeypatch.setattr(coredeep, "_put", put)
+    coredeep.run_all(chosen)
+    assert len(open_dataset(tmp_path / "work" / "kaggle")) == 22
+    with pytest.raises(SystemExit):  # the set would not be the one that was asked for
+        coredeep.parse(["--data", str(chosen.data), "--work", str(chosen.work), "--synthetic", "9"])
+
+
 def test_runs_seeds_and_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = options(tmp_path, "--seeds", "4", "5", "--network", "resnet18", "--set-option", "train.batch=2")
     calls: list[list[str]] = []
@@ -85,19 +108,26 @@ def test_runs_seeds_and_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def run(command: Any) -> None:
         words = [str(word) for word in command]
         calls.append(words)
-        out = Path(words[words.index("--out") + 1])
-        (out / "checkpoints").mkdir(parents=True)
-        state = {"progress": {"step": 7, "elapsed_s": 60.0}}
-        (out / "checkpoints" / "last.json").write_text(json.dumps(state))
+        out = pretend.begin(words)
+        if len(calls) == 3:
+            raise SystemExit(137)  # killed
+        pretend.end(out)
 
     def tried(model: Path, _data: Path, cuts: Any, _count: int) -> Any:
         seed = int(model.name[-1])
         return {f"{100 * cut:g}": {"c_iou": cut + seed, "fp": seed, "cldice": None} for cut in cuts}
 
     monkeypatch.setattr(coredeep, "try_cuts", tried)
-    figures = coredeep.run_all(chosen, run, lambda: 30.0)
-    assert len(calls) == 6 and [row["seed"] for row in figures["runs"]] == [4, 4, 4, 5, 5, 5]
+    with pytest.raises(SystemExit):
+        coredeep.run_all(chosen, run, lambda: 30.0)
+    assert len(json.loads((tmp_path / "r.json").read_text())["figures"]["runs"]) == 2
+    figures = coredeep.run_all(chosen, run, lambda: 60.0)
+    assert len(calls) == 7 and [row["seed"] for row in figures["runs"]] == [4, 4, 4, 5, 5, 5]
     assert "coredeep-resnet50-sw" in calls[2] and calls[2][calls[2].index("--minutes") + 1] == "5.000"
+    assert calls[3] == [*calls[2], "--resume"]
+    assert [(row["went_on"], row["quiet_minute_before_s"]) for row in figures["runs"]][:4] == [
+        (0, 30.0), (0, 30.0), (1, 30.0), (0, 60.0),
+    ]  # fmt: skip
     assert calls[0][-2:] == ["--set", "train.batch=2"]
     rows = figures["over_seeds"]
     assert list(rows) == ["Baseline", "Baseline+", "SW", *(f"SW{t}" for t in range(90, 99))]
@@ -105,3 +135,20 @@ def test_runs_seeds_and_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "cldice" not in rows["SW"]
     written = json.loads((tmp_path / "r.json").read_text())["figures"]
     assert written["runs"][0]["quiet_minutes_used"] == 2.0
+    # All is there: nothing is run, and one more seed alone loses no row.
+    assert coredeep.run_all(chosen, run, lambda: 30.0)["runs"] == figures["runs"] and len(calls) == 7
+    chosen.seeds = [6]
+    assert len(coredeep.run_all(chosen, run, lambda: 30.0)["runs"]) == 9
+
+
+def test_a_model_is_tried_at_every_cut(tmp_path: Path) -> None:
+    data = coredeep.merge(options(tmp_path).data, tmp_path / "kaggle", 5, 48)
+    dark_bundle(tmp_path / "run" / "bundle")
+    low, high = coredeep.try_cuts(tmp_path / "run", data, (0.5, 0.95), 2).values()
+    assert low["c_r"] > 0.5 and low["components_ratio"] > 0 and low["fp"] <= 6 and low["fn"] <= 2
+    for name in coredeep.SHOWN:
+        first, last = low[f"{name}_limits"]
+        assert first <= low[name] <= last
+    assert set(low["c_iou_of"]) == {"CFD", "CrackSC", "masonry", "synthetic", "noncrack"}
+    assert high["c_r"] <= low["c_r"] and "width_points" in low
+    coredeep.tell({"50": low}, "SW", lambda text: None)
