@@ -29,6 +29,18 @@ def test_a_printed_recipe_is_a_whole_configuration_with_its_cost(
     assert "parameters" in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("severstal-unet", "600756 | 600756"), ("severstal-b0", "10115936 | 6106404")],
+)
+def test_a_recipe_of_steel_has_its_own_row_in_the_figure_of_parameters(
+    name: str, count: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["recipes", name]) == 0
+    shown = capsys.readouterr().out
+    assert f"# | {name} | ours | {count} |" in shown and shown.count(f"# | {name} | ours |") == 1
+
+
 def test_json_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipes", "--json"]) == 0
     assert json.loads(capsys.readouterr().out).keys() == set(recipe_names())

@@ -22,6 +22,7 @@ from flawscope.training.config import TrainConfig
 from flawscope.training.fold_copies import original, with_copies
 from flawscope.training.folds import train_folds
 from flawscope.training.progress import Silent
+from flawscope.training.session import build_network
 
 from .small import settings
 from .steel_strips import kinds, write_severstal
@@ -125,6 +126,10 @@ def test_the_thesis_folds_leak_and_say_so(
     assert "ResNet-34" in shown.out and "this leaks" in shown.err
     ours = (tmp_path / "t" / "thesis-61.csv").read_text(encoding="utf-8").splitlines()[1].split(",")
     assert all(ours), "every column has a figure of ours"
+    assert main(["table", str(tmp_path / "run"), "--like", "thesis-62", "--json"]) == 0
+    size: dict[str, Any] = json.loads(capsys.readouterr().out)["thesis-62"][0]
+    network = build_network(config, dataset.classes)
+    assert size["Total"] >= size["Trainable"] == sum(part.numel() for part in network.parameters())
     command = ["table", str(tmp_path / "run"), "--data", str(dataset.root), "--like", "thesis-65"]
     assert main([*command, "--gallery", "0", "--json"]) == 0
     row: dict[str, Any] = json.loads(capsys.readouterr().out)["thesis-65"][0]

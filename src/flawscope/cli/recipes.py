@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from flawscope.evaluation.table_text import Labelled
     from flawscope.models.cost import Cost
     from flawscope.training.config import TrainConfig
 
@@ -39,17 +40,28 @@ def recipes(
     typer.echo(dump_config(config))
     typer.echo(_cost_text(config, cost))
     if config.tables:
-        typer.echo(_tables_text(config.tables))
+        typer.echo(_tables_text(config.tables, _sized(name, config)))
 
 
-def _tables_text(names: Sequence[str]) -> str:
+def _sized(name: str, config: TrainConfig) -> list[Labelled]:
+    """The recipe as a row of the tables that tell parameters."""
+    from flawscope.cli._parameters import parameters_of
+    from flawscope.evaluation.table_text import Labelled
+
+    given = {"in_channels": config.input.channel_count, "classes": _outputs(config)}
+    found = parameters_of(config.model.name, {**config.model.options, **given})
+    return [Labelled(name, found)] if found else []
+
+
+def _tables_text(names: Sequence[str], sized: Sequence[Labelled]) -> str:
     """What the paper printed, as comments below the recipe."""
     from flawscope.evaluation.table_text import make_table, markdown
     from flawscope.evaluation.tables import layout_named
 
     lines = []
     for name in names:
-        text = markdown(make_table(layout_named(name), []))
+        layout = layout_named(name)
+        text = markdown(make_table(layout, sized if layout.tells_parameters else []))
         lines += [f"#\n# Your runs beside these: flawscope table RUN... --like {name}"]
         lines += [f"# {line}".rstrip() for line in text.splitlines()]
     return "\n".join(lines)

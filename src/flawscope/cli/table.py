@@ -58,6 +58,7 @@ def table(
     Figures that a run does not have are shown as -. Markdown goes to the terminal; --out keeps it, and CSV.
     """
     from flawscope.cli._evaluating import ProgressLines, open_split
+    from flawscope.cli._parameters import with_parameters
     from flawscope.data.description import parse_mask_values
     from flawscope.data.open import open_dataset
     from flawscope.errors import UsageError
@@ -81,6 +82,8 @@ def table(
     if out is not None:
         make_folder(out)  # an unwritable place is told before the work, not after it
     rows, notes = results(wanted, trial, ProgressLines() if trial else None)
+    if any(one.tells_parameters for one in layouts.values()):
+        rows = with_parameters(rows, wanted)
     tables = {name: make_table(one, rows) for name, one in layouts.items()}
     for note in notes:
         typer.echo(f"note: {note}", err=True)

@@ -50,8 +50,6 @@ def cell_of(metrics: Mapping[str, Any], column: Column) -> Cell:
 
     Raises UsageError where ``*`` stands for several classes.
     """
-    if not column.figure:
-        return Cell(None, column.decimals)
     kind, *path, name = column.figure.split("/")
     figures: Any = metrics.get(kind, {})
     for key in path:

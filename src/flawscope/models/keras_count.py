@@ -13,7 +13,7 @@ The decoders over ResNets are ours to the last weight; so are the EfficientNet e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,13 @@ from torch import nn
 
 from flawscope.models.classifiers import CLASSIFIERS
 from flawscope.models.compound import FACTORS, HEAD, round_channels, stages
+from flawscope.models.describe import cost_of
 
 _DECODER = (256, 128, 64, 32, 16)
 _EXPANSION = 6
+_SIZE_HW = (128, 800)
+_PLAIN_OPTIONS = {"encoder", "encoder_weights", "in_channels", "classes", "prior"}
+"""Options of a U-Net over an encoder that leave the library's decoder as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,27 @@ def keras_unet(backbone: str, classes: int = 4) -> KerasCount:
         encoder, norm, deepest, skips = _resnet(network)
     trainable = decoder_parameters(deepest, skips, classes)
     return KerasCount(encoder, trainable + 2 * 2 * sum(_DECODER), norm, trainable)
+
+
+def figure_62(network: str, options: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """What the columns of figure 62 hold for a network of ours: ``keras`` and ``keras_trainable``.
+
+    ``options`` as a bundle records them, with ``in_channels`` and ``classes``. A U-Net of three channels over
+    a ResNet or an EfficientNet is told as `keras_unet` derives it, with a frozen encoder; our own `unet` as
+    it is, with all of it learning. Empty for networks that the thesis has no like of.
+    """
+    channels, classes = int(options.get("in_channels", 3)), int(options.get("classes", 1))
+    encoder = str(options.get("encoder", ""))
+    covered = encoder in FACTORS or (encoder in CLASSIFIERS and encoder.startswith("resnet"))
+    if network == "unet":
+        cost = cost_of(network, options, _SIZE_HW, channels, classes)
+        total, trainable = cost.parameters_keras, cost.parameters
+    elif network == "smp-unet" and covered and channels == 3 and options.keys() <= _PLAIN_OPTIONS:
+        derived = keras_unet(encoder, classes)
+        total, trainable = derived.total, derived.trainable_frozen
+    else:
+        return {}
+    return {"keras": {"value": total}, "keras_trainable": {"value": trainable}}
 
 
 def decoder_parameters(deepest: int, skips: Sequence[int], classes: int) -> int:

@@ -15,8 +15,8 @@ class Column:
     """As printed."""
     figure: str
     """Where it stands: ``figures/NAME``, ``training/NAME``, ``classes/CLASS/NAME`` (``*`` = the only
-    foreground class, ``#K`` = the K-th, from 1). Empty for what neither gives (parameters): our rows leave it
-    blank."""
+    foreground class, ``#K`` = the K-th, from 1), or ``parameters/NAME``, which the commands derive from the
+    network of a row."""
     decimals: int = 3
     factor: float = 1.0
     """100 for percentages."""
@@ -43,3 +43,8 @@ class TableLayout:
     printed: tuple[Printed, ...]
     sources: bool = False
     note: str = ""
+
+    @property
+    def tells_parameters(self) -> bool:
+        """Whether a column tells how large the network is."""
+        return any(column.figure.startswith("parameters/") for column in self.columns)
