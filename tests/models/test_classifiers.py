@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from flawscope.models import MODELS, build_model
 from flawscope.models.classic_parts import ACTIVATIONS, POOLINGS, SHORTCUTS, make_shortcut, output_px
 from flawscope.models.classifiers import CLASSIFIERS
 from flawscope.models.compound import FACTORS, HEAD, STEM, phi_of, round_channels, stages
-from flawscope.models.cost import count
+from flawscope.models.cost import Cost, count
 from flawscope.models.lenet import CONNECTIONS
 
 PARAMETERS = {
@@ -59,6 +61,12 @@ def on_meta(name: str, **options: Any) -> nn.Module:
         return build_model(name, **options)
 
 
+@cache
+def cost_at(name: str, edge_px: int) -> Cost:
+    """Cost of one image, colour but for LeNet-5."""
+    return count(on_meta(name), (edge_px, edge_px), 1 if name == "lenet5" else 3)
+
+
 def parameters(network: nn.Module) -> int:
     return sum(part.numel() for part in network.parameters())
 
@@ -75,8 +83,27 @@ def test_parameters_are_the_papers(name: str) -> None:
 @pytest.mark.parametrize("name", MULTIPLY_ADDS)
 def test_multiply_adds_are_the_papers(name: str) -> None:
     edge, printed = MULTIPLY_ADDS[name]
-    cost = count(on_meta(name), (edge, edge), 3)
-    assert cost.gflop * 1e9 / 2 == pytest.approx(printed, rel=0.08)
+    assert cost_at(name, edge).gflop * 1e9 / 2 == pytest.approx(printed, rel=0.08)
+
+
+def test_the_page_tells_printed_and_own_costs_side_by_side() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/networks.md"
+    table = page.read_text(encoding="utf-8").partition("## The classic classifiers")[2].partition("\n## ")[0]
+    rows = [
+        [cell.strip(" `") for cell in line.split("|")[1:-1]] for line in table.splitlines() if "| `" in line
+    ]
+    assert {*PARAMETERS, *MULTIPLY_ADDS, *FACTORS, "lenet5"} == {row[0] for row in rows}
+    for name, edge, told, printed, ours in rows:
+        cost = cost_at(name, int(edge))
+        assert told == f"{cost.parameters:,}"
+        assert ours == f"{cost.gflop / 2:.{len(ours.partition('.')[2])}f}", name
+        if name in MULTIPLY_ADDS:
+            assert (int(edge), float(printed)) == (MULTIPLY_ADDS[name][0], MULTIPLY_ADDS[name][1] / 1e9)
+        else:
+            assert not printed, name
+    (bound,) = re.findall(r"within (\d+) %", table)
+    pairs = [(float(ours), float(printed)) for *_, printed, ours in rows if printed]
+    assert max(abs(ours / printed - 1) for ours, printed in pairs) < int(bound) / 100
 
 
 def test_the_plain_network_is_resnet34_without_what_its_shortcuts_hold() -> None:
