@@ -127,6 +127,42 @@ def test_a_head_and_counters_do_not_matter(tmp_path: Path) -> None:
         assert torch.equal(pupil.network.encoder.conv1.weight, state["conv1.weight"])  # type: ignore[union-attr, operator]
 
 
+@pytest.mark.parametrize(("library", "first"), [("timm", "blocks.0.0.bn1"), ("torchvision", "features.0.0")])
+def test_an_efficientnet_of_another_library_is_told_which_file_is_meant(
+    library: str, first: str, tmp_path: Path
+) -> None:
+    state = whole_efficientnet(library).state_dict()
+    path = tmp_path / "weights.safetensors"
+    save_file({key: value.contiguous() for key, value in state.items()}, path)
+    named = rf"{first}\..*smp-hub/efficientnet-bN\.imagenet.*tu-NAME"
+    with pytest.raises(ConfigError, match=named):
+        build_model("smp-unet", encoder="efficientnet-b0", encoder_weights=f"file:{path}")
+
+
+def test_an_efficientnet_of_timm_answers_as_timm_s_own(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    teacher = whole_efficientnet("timm").eval()
+    save_file(dict(teacher.state_dict()), tmp_path / "weights.safetensors")
+    torch.manual_seed(1)
+    pupil: Any = build_model(
+        "smp-unet",
+        encoder="tu-tf_efficientnet_b0",
+        encoder_weights=f"file:{tmp_path / 'weights.safetensors'}",
+    )
+    image = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        deepest = pupil.network.encoder.eval()(image)[-1]
+        wanted = teacher.forward_intermediates(image)[1][-1]
+    torch.testing.assert_close(deepest, wanted)
+
+
+def whole_efficientnet(library: str) -> Any:
+    """EfficientNet-B0 with random weights, head and all."""
+    if library == "torchvision":
+        return build_model("efficientnet-b0").network
+    return build_model("timm", timm_name="tf_efficientnet_b0").network
+
+
 def test_an_encoder_of_timm_takes_the_weights_of_its_network(tmp_path: Path) -> None:
     state = build_model("timm", timm_name="resnet10t", classes=5).network.state_dict()  # type: ignore[union-attr, operator]
     save_file(dict(state), tmp_path / "weights.safetensors")

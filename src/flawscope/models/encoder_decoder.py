@@ -184,8 +184,7 @@ def _check_same_network(
     if lacking:
         raise ConfigError(
             f"{path} holds {len(needed) - len(lacking)} of the encoder's {len(needed)} tensors; it lacks "
-            f"{lacking[0]} {tuple(wanted[lacking[0]].shape)}.\n"
-            "Expected weights of the same encoder. Check the encoder's name."
+            f"{lacking[0]} {tuple(wanted[lacking[0]].shape)}.\n{_what_instead(needed, found)}"
         )
     known = {_bare(key) for key in wanted}
     layers = {key.partition(".")[0] for key in known}
@@ -195,6 +194,23 @@ def _check_same_network(
             f"{path} holds {len(more)} tensors that the encoder has no place for, e.g. {more[0]}.\n"
             "Expected weights of the same encoder, not of a deeper one. Check the encoder's name."
         )
+
+
+def _what_instead(needed: Sequence[str], found: Mapping[str, Tensor]) -> str:
+    """What file is meant.
+
+    Tensors are not renamed from one library's names to another's: timm has EfficientNets of different padding
+    and epsilon of BatchNorm under the same names, so that a file could fit and answer wrongly.
+    """
+    theirs = sorted(key for key in found if _matters(key))
+    if not theirs or any(_bare(key) in found for key in needed):
+        return "Expected weights of the same encoder. Check the encoder's name."
+    efficientnet = any(key.startswith("_conv_stem") for key in needed)
+    meant = "model.safetensors of smp-hub/efficientnet-bN.imagenet" if efficientnet else "one with its names"
+    return (
+        f"The file's names are of another library ({theirs[0]}). Expected {meant}; a file of timm's "
+        "goes with encoder = 'tu-NAME', timm's name of the network."
+    )
 
 
 def _matters(key: str) -> bool:
