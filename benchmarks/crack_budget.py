@@ -134,9 +134,8 @@ def one_seed(options: argparse.Namespace, seed: int, run: Run, measure: Measure)
     progress = _progress(out)
     scored = out / f"evaluation-{options.part}"
     split = split_to_score(data, out, options.part)
-    run([sys.executable, "-m", "flawscope", "evaluate", out, data, "--split", split,
-         "--part", options.part, "--out", scored])  # fmt: skip
-    metrics = json.loads((scored / "metrics.json").read_text(encoding="utf-8"))
+    metrics = evaluated(out, data, split, options.part, scored, run)
+    others = {text: elsewhere(out, options.data, text, options.shown, run) for text in options.also}
     return {
         "seed": seed,
         **{name: _value(metrics, name) for name in options.shown},
@@ -146,7 +145,23 @@ def one_seed(options: argparse.Namespace, seed: int, run: Run, measure: Measure)
         "command_s": command_s,
         "steps": progress["step"],
         "stopped": progress.get("stopped", ""),
+        **({"also": others} if others else {}),
     }
+
+
+def evaluated(out: Path, data: Path, split: Path, part: str, scored: Path, run: Run) -> Any:
+    """Score a run on a part of a set; what metrics.json holds."""
+    run([sys.executable, "-m", "flawscope", "evaluate", out, data, "--split", split,
+         "--part", part, "--out", scored])  # fmt: skip
+    return json.loads((scored / "metrics.json").read_text(encoding="utf-8"))
+
+
+def elsewhere(out: Path, sets: Path, text: str, shown: Sequence[str], run: Run) -> Figures:
+    """Figures on a part of another set, `SET:PART`, none of which was trained on."""
+    name, _, part = text.partition(":")
+    data = sets / name
+    metrics = evaluated(out, data, data / "split.json", part, out / f"evaluation-{name}-{part}", run)
+    return {key: _value(metrics, key) for key in (*shown, "ods_tol2")}
 
 
 def budget(used_s: float, before_s: float, after_s: float) -> Figures:
@@ -224,7 +239,7 @@ def budget_parser(doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--work", type=Path, required=True, help="folder for the runs; must be new for a seed"
     )
-    parser.set_defaults(synthetic_share=0.0)
+    parser.set_defaults(synthetic_share=0.0, also=())
     return parser
 
 
@@ -245,8 +260,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         type=float,
         help="share of the budget that goes to synthetic images alone, before the set's (default 0)",
     )
+    parser.add_argument(
+        "--also", nargs="+", default=[], metavar="SET:PART", help="score the runs on parts of other sets too"
+    )
     parser.set_defaults(set="cfd", quiet_minutes=8.0, recipe="crack-quick")
     options = parser.parse_args(arguments)
+    for text in options.also:
+        if text.partition(":")[0] not in SETS or not text.partition(":")[2]:
+            parser.error(f"--also is {text!r}; expected SET:PART with a set of {', '.join(SETS)}")
     if options.set not in SETS:
         parser.error(f"--set is {options.set!r}; expected one of {', '.join(SETS)}")
     return completed(options, SHOWN)

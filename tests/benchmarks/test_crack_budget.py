@@ -77,6 +77,23 @@ def test_seeds_become_medians_and_the_file_grows(options: Namespace) -> None:
     assert evaluate[evaluate.index("--split") + 1] == str(options.data / "masonry" / "split.json")
 
 
+def test_runs_are_scored_on_parts_of_other_sets_too(options: Namespace) -> None:
+    options.also, options.seeds = ["crack_sc:train"], [5]
+    run = FakeRun()
+    row = run_all(options, run, lambda: 40.0)["seeds"][0]
+    assert set(row["also"]) == {"crack_sc:train"}
+    assert row["also"]["crack_sc:train"]["f1_tol2_pooled"] == pytest.approx(0.83)
+    last = run.calls[-1]
+    assert last[last.index("--part") + 1] == "train" and str(options.data / "crack_sc") in last
+
+
+def test_other_sets_are_named_with_their_part(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for text in ("crack_sc", "kolektor_sdd:test"):
+        with pytest.raises(SystemExit):
+            parse(["--work", str(tmp_path / "w"), "--also", text])
+        assert "SET:PART" in capsys.readouterr().err
+
+
 def test_synthetic_images_first_share_the_budget(options: Namespace) -> None:
     options.synthetic_share, options.quiet_minutes, options.seeds = 0.25, 8.0, [5]
     run = FakeRun()

@@ -48,6 +48,9 @@ def test_unknown_keys_are_refused_with_the_nearest(key: str, hint: str) -> None:
         ("validation.share=1.5", "less than 1"),
         ("input.channels=grey", "need 1 values"),
         ("loss.0.weight=0", "greater than 0"),
+        ("data.synth={ground='photographs', kind='steel'}", "expected 'concrete'"),
+        ("data.synth={ground='photographs', validation_images=2}", "expected 0"),
+        ("data.synth={ground='photographs', cache_dir='x'}", "expected none"),
     ],
 )
 def test_values_out_of_range_name_key_and_expectation(key: str, expected: str) -> None:

@@ -149,6 +149,17 @@ def test_synthetic_images_beside_real_ones(data: Path, tmp_path: Path) -> None:
     run = train(config, open_dataset(data), tmp_path / "run", reporter=Silent())
     manifest = Bundle.load(run.bundle).manifest
     assert manifest.fingerprint["synthetic_images"] == 2
+    assert manifest.fingerprint["synthetic_ground"] == "drawn"
+
+
+def test_cracks_drawn_on_the_training_photographs(data: Path, tmp_path: Path) -> None:
+    synth = {"images": 3, "size_hw": [64, 64], "ground": "photographs", "renew": 0.5}
+    config = settings(data={"crop_px": 32, "synth": synth}, train={"steps": 5})
+    run = train(config, open_dataset(data), tmp_path / "run", reporter=Silent())
+    manifest = Bundle.load(run.bundle).manifest
+    assert manifest.fingerprint["train_images"] == 8
+    assert manifest.fingerprint["synthetic_images"] == 3
+    assert manifest.fingerprint["synthetic_ground"] == "photographs"
 
 
 @pytest.mark.parametrize(
@@ -156,6 +167,7 @@ def test_synthetic_images_beside_real_ones(data: Path, tmp_path: Path) -> None:
     [
         ({}, "no --data"),
         ({"synth": {"images": 2}}, "validation_images is 0"),
+        ({"synth": {"images": 2, "ground": "photographs"}}, "no --data to take them from"),
     ],
 )
 def test_nothing_to_train_on(changes: dict[str, Any], expected: str, tmp_path: Path) -> None:

@@ -9,8 +9,16 @@ import pytest
 
 from flawscope.errors import ConfigError
 from flawscope.training.config import SynthConfig
-from flawscope.training.store import PictureStore
-from flawscope.training.synth_pool import SynthPool, concrete_options, generation, place_seed
+from flawscope.training.store import PictureStore, Source
+from flawscope.training.synth_pool import (
+    SynthPool,
+    concrete_options,
+    crack_options,
+    generation,
+    part_of,
+    place_seed,
+)
+from flawscope.types import Mask, RgbImage
 
 
 def test_places_are_renewed_in_turn() -> None:
@@ -75,3 +83,61 @@ def test_steel_is_drawn_for_training() -> None:
     drawn = [source.load() for source in pool.sources(0, 1)]
     assert [image.shape for image, _ in drawn] == [(64, 64, 3)] * 3
     assert all(set(np.unique(mask)) <= {0, 1, 2, 3, 4} for _, mask in drawn)
+
+
+class _Photograph:
+    """A grey photograph with grain and one labelled corner; can be sent to a process."""
+
+    def __init__(self, seed: int, size_hw: tuple[int, int] = (80, 96)) -> None:
+        rng = np.random.default_rng(seed)
+        self.image = np.repeat(rng.integers(110, 150, (*size_hw, 1), dtype=np.uint8), 3, axis=2)
+        self.mask = np.zeros(size_hw, np.uint8)
+        self.mask[:4, :4] = 1
+
+    def __call__(self) -> tuple[RgbImage, Mask]:
+        return self.image, self.mask
+
+
+def _grounds(count: int = 3) -> list[Source]:
+    return [Source(f"p{i}", _Photograph(i)) for i in range(count)]
+
+
+def test_every_photograph_has_its_turn_as_a_ground() -> None:
+    config = SynthConfig(images=4, size_hw=(64, 64), renew=0.5, ground="photographs")
+    pool = SynthPool(config, 1, _grounds())
+    assert [recipe.ground for recipe in pool.recipes(0)] == [0, 1, 2, 0]
+    assert [recipe.ground for recipe in pool.recipes(2)] == [1, 2, 0, 1]
+    assert all(recipe.ground is None for recipe in SynthPool(_config(), 1, _grounds()).recipes(0))
+
+
+def test_pictures_on_photographs_follow_from_the_seed_in_any_number_of_processes() -> None:
+    config = SynthConfig(images=5, size_hw=(64, 64), renew=0.4, ground="photographs")
+    pool = SynthPool(config, 1, _grounds())
+    alone, spread = (list(pool.sources(0, processes)) for processes in (1, 2))
+    for one, other in zip(alone, spread, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one.load(), other.load(), strict=True))
+        image, mask = one.load()
+        assert image.shape == (64, 64, 3) and mask.shape == (64, 64)
+    store = PictureStore(alone, 10**9)
+    assert pool.advance(store, 0, 1, 1) == 2
+    there = PictureStore(pool.sources(1, 1), 10**9)
+    assert all(np.array_equal(store[i].image, there[i].image) for i in range(5))
+    assert any((source.load()[1] == 1).any() for source in alone)
+
+
+def test_a_part_of_a_photograph_is_cut_with_its_mask() -> None:
+    ground = _Photograph(0)()
+    image, mask = part_of(ground, (40, 500), seed=3)
+    assert image.shape == (40, 96, 3) and mask.shape == (40, 96)
+    places = [y for y in range(41) if np.array_equal(ground[0][y : y + 40], image)]
+    assert len(places) == 1 and np.array_equal(ground[1][places[0] : places[0] + 40], mask)
+    image[:] = 0
+    assert ground[0].any()
+
+
+def test_options_of_cracks_on_photographs() -> None:
+    built = crack_options({"width_px": [3.0, 5.0]})
+    assert built is not None and built.width_px == (3.0, 5.0)
+    assert crack_options({}) is None
+    with pytest.raises(ConfigError, match=r"data\.synth\.options"):
+        crack_options({"clean_share": 0.5})

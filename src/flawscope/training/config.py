@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from flawscope.manifest import InputSpec
 from flawscope.training.augment_config import AugmentConfig
 from flawscope.training.classify_config import ClassifyConfig
-from flawscope.training.config_checks import check_task
+from flawscope.training.config_checks import check_synth, check_task
 from flawscope.training.protocol_config import EncoderConfig, FoldsConfig
 from flawscope.training.two_step_config import TwoStepConfig
 from flawscope.types import Task
@@ -46,6 +46,11 @@ class SynthConfig(Section):
     """Procedural images: alone (no --data needed) or besides the real ones."""
 
     kind: str = Field(default="concrete", description="Kind of image, as in `flawscope synth KIND`.")
+    ground: Literal["drawn", "photographs"] = Field(
+        default="drawn",
+        description="What cracks are drawn on: surfaces of the generator, or parts of the training "
+        "photographs, which keep their own cracks (kind `concrete`; `options` as `options.cracks` else).",
+    )
     images: int = Field(default=0, ge=0, description="Images in the pool; 0 = no synthetic images.")
     validation_images: int = Field(
         default=0,
@@ -380,6 +385,7 @@ class TrainConfig(Section):
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:
         check_task(self)
+        check_synth(self)
         if self.train.steps is None and self.train.epochs is None and self.train.minutes is None:
             raise ValueError("train needs one of epochs, steps or minutes")
         return self

@@ -33,6 +33,22 @@ def check_task(config: TrainConfig) -> None:
             raise ValueError(_WRONG_PAIR[wrong])
 
 
+def check_synth(config: TrainConfig) -> None:
+    """Refuse what does not go with cracks that are drawn on photographs."""
+    synth = config.data.synth
+    if synth.ground != "photographs":
+        return
+    wrong = ""
+    if synth.kind != "concrete":
+        wrong = f"kind = '{synth.kind}'; expected 'concrete', whose cracks are drawn"
+    elif synth.validation_images:
+        wrong = f"validation_images = {synth.validation_images}; expected 0, for photographs validate"
+    elif synth.cache_dir:
+        wrong = f"cache_dir = '{synth.cache_dir}'; expected none, for these pictures are not kept"
+    if wrong:
+        raise ValueError(f"with data.synth.ground = 'photographs' stands data.synth.{wrong}")
+
+
 def _check_figures(config: TrainConfig) -> None:
     """Refuse figures that are not there to be monitored, and batches of images of several sizes."""
     dice, monitor = config.validation.figures == "dice", config.train.monitor

@@ -120,7 +120,7 @@ def prepare(
     parts = with_val(checked, config, reporter)
     train, val = (checked.dataset.subset(parts.part(part)).samples for part in ("train", "val"))
     check_val(config, str(dataset.root), (bool(checked.classes_of.get(sample.name)) for sample in val))
-    _check_synth_classes(config, dataset.classes)
+    _check_synth_classes(config, dataset.classes, dataset.multi_label)
     shown = balance_part(config.data.balance, train, checked.classes_of, dataset.classes, config.train.seed)
     if shown:
         reporter.say(balance_in_words(shown, train))
@@ -142,7 +142,7 @@ def check_val(config: TrainConfig, where: str, marked: Iterable[bool]) -> None:
         )
 
 
-def _check_synth_classes(config: TrainConfig, classes: Sequence[ClassInfo]) -> None:
+def _check_synth_classes(config: TrainConfig, classes: Sequence[ClassInfo], multi_label: bool) -> None:
     if not config.data.synth.images:
         return
     drawn = [(info.id, info.name) for info in kind_named(config.data.synth.kind).classes]
@@ -151,6 +151,11 @@ def _check_synth_classes(config: TrainConfig, classes: Sequence[ClassInfo]) -> N
         raise UsageError(
             f"data.synth draws {_named(drawn)}; this data set has {_named(there)}.\n"
             "The classes must be the same; set data.synth.images = 0 to train without synthetic images."
+        )
+    if config.data.synth.ground == "photographs" and multi_label:
+        raise UsageError(
+            "data.synth.ground = 'photographs' draws on masks of one plane; this data set's classes overlap, "
+            "with a plane each.\nSet data.synth.ground = 'drawn'."
         )
 
 
@@ -164,6 +169,11 @@ def _prepare_synthetic(config: TrainConfig, reporter: Reporter, processes: int) 
         raise UsageError(
             "There is nothing to train on: no --data, and data.synth.images is 0.\n"
             "Give --data DATASET, or a recipe with synthetic images such as crack-default."
+        )
+    if synth.ground == "photographs":
+        raise UsageError(
+            "data.synth.ground is 'photographs', and there is no --data to take them from.\n"
+            "Give --data DATASET, or set data.synth.ground = 'drawn'."
         )
     if not synth.validation_images:
         raise UsageError(
@@ -272,6 +282,7 @@ def fingerprint(prepared: Prepared, shares: Sequence[float], config: TrainConfig
         "train_images": len(prepared.train),
         "val_images": len(prepared.val),
         "synthetic_images": config.data.synth.images,
+        **({"synthetic_ground": config.data.synth.ground} if config.data.synth.images else {}),
         "sources": sources,
         "names_sha256": names_sha256(prepared.train),
         "positive_share": {
@@ -279,6 +290,14 @@ def fingerprint(prepared: Prepared, shares: Sequence[float], config: TrainConfig
         },
         **({"balance": balance.model_dump(mode="json")} if prepared.shown else {}),
     }
+
+
+def synth_pool(config: TrainConfig, prepared: Prepared) -> SynthPool | None:
+    """Return the pool of synthetic images that the configuration asks for; None where it asks for none."""
+    if not config.data.synth.images:
+        return None
+    grounds = [sample_source(sample, config.input) for sample in prepared.train]
+    return SynthPool(config.data.synth, config.train.seed, grounds)
 
 
 def make_store(

@@ -41,6 +41,7 @@ from flawscope.training.prepare import (
     make_store,
     positive_shares,
     prepare,
+    synth_pool,
     with_prior,
 )
 from flawscope.training.progress import LogReporter, Reporter, Silent
@@ -209,7 +210,7 @@ class _Runner:
         saved = self._saved
         begun = load_progress(self.folder / LAST).epoch if saved else 0
         prepared = prepare(config, dataset, split, self.reporter, processes, self.skip_bad)
-        pool = SynthPool(config.data.synth, config.train.seed) if config.data.synth.images else None
+        pool = synth_pool(config, prepared)
         if pool is not None:
             self.reporter.say(f"drawing {config.data.synth.images} synthetic images")
         drawing_s = time.monotonic()

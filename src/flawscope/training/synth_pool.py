@@ -1,6 +1,7 @@
 """A pool of procedural images for training: rendered by several processes, renewed from epoch to epoch.
 
-Which image stands at which place in which epoch follows from the seed alone, so a resumed run sees the same.
+Which image stands at which place in which epoch follows from the seed alone (and, where cracks are drawn on
+the training photographs, from these), so a resumed run sees the same.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +24,19 @@ from flawscope.data import synthetic
 from flawscope.data.synthetic.concrete import ConcreteOptions, render_concrete
 from flawscope.data.synthetic.cracks import CrackOptions
 from flawscope.data.synthetic.kinds import kind_named
+from flawscope.data.synthetic.painted import paint_cracks
 from flawscope.errors import ConfigError, TrainingError
 from flawscope.images.atomic import atomic_path
 from flawscope.training.config import SynthConfig
 from flawscope.training.store import PictureStore, Source
 from flawscope.types import Mask, RgbImage, Sample
 
-_TRAIN, _VALIDATION = 3, 4
+_TRAIN, _VALIDATION, _PART = 3, 4, 6
 """Streams of seeds, so that no validation image is ever trained on."""
 _ALONE = 4
 """Up to this many images are rendered here; starting processes would take longer."""
+_AT_ONCE = 64
+"""So many images are given to the processes before the next are read."""
 
 Report = Callable[[int, int], None]
 """Called with (done, all) while images are rendered."""
@@ -46,6 +51,8 @@ class Recipe:
     size_hw: tuple[int, int]
     options: tuple[tuple[str, Any], ...]
     """Options of the generator, as pairs, so that recipes can be compared."""
+    ground: int | None = None
+    """Number of the photograph that is drawn on; None = a surface of the generator."""
 
 
 def render(recipe: Recipe) -> tuple[RgbImage, Mask]:
@@ -78,6 +85,24 @@ def _build(kind: Any, options: Mapping[str, Any], where: str) -> Any:
     return kind(**pairs)
 
 
+def crack_options(given: Mapping[str, Any]) -> CrackOptions | None:
+    """Return what may be drawn on a photograph; None leaves it to chance. Raises ConfigError."""
+    return _build(CrackOptions, given, "data.synth.options") if given else None
+
+
+def part_of(ground: tuple[RgbImage, Mask], size_hw: tuple[int, int], seed: int) -> tuple[RgbImage, Mask]:
+    """Cut ``size_hw`` px out of a photograph and its mask, at a place that follows from the seed.
+
+    A photograph that is smaller is kept whole along that side.
+    """
+    image, mask = ground
+    rng = np.random.default_rng([seed, _PART])
+    lengths = [min(side, edge) for side, edge in zip(size_hw, mask.shape, strict=True)]
+    starts = [int(rng.integers(edge - side + 1)) for side, edge in zip(lengths, mask.shape, strict=True)]
+    rows, cols = (slice(start, start + side) for start, side in zip(starts, lengths, strict=True))
+    return image[rows, cols].copy(), mask[rows, cols].copy()
+
+
 def place_seed(seed: int, place: int, generation: int, stream: int = _TRAIN) -> int:
     """Return the generator's seed for a place of the pool."""
     return int(np.random.SeedSequence([seed, stream, place, generation]).generate_state(1)[0])
@@ -90,15 +115,21 @@ def generation(place: int, epoch: int, renew: float, places: int) -> int:
 
 
 class SynthPool:
-    """Fills places ``first .. first + images - 1`` of a store with procedural images."""
+    """Fills places ``first .. first + images - 1`` of a store with procedural images.
 
-    def __init__(self, config: SynthConfig, seed: int) -> None:
+    :param grounds: the training photographs, where the configuration draws on them.
+    """
+
+    def __init__(self, config: SynthConfig, seed: int, grounds: Sequence[Source] = ()) -> None:
         self.config = config
         self.seed = seed
+        self._grounds = tuple(grounds) if config.ground == "photographs" else ()
         self._options = tuple(sorted(config.options.items()))
 
-    def _recipe(self, seed: int) -> Recipe:
-        return Recipe(self.config.kind, seed, self.config.size_hw, self._options)
+    def _recipe(self, seed: int, turn: int = 0) -> Recipe:
+        # Every photograph has its turn.
+        ground = turn % len(self._grounds) if self._grounds else None
+        return Recipe(self.config.kind, seed, self.config.size_hw, self._options, ground)
 
     def validation_samples(self, processes: int, report: Report | None = None) -> list[Sample]:
         """Return the images that validate; their seeds are never trained on."""
@@ -120,8 +151,10 @@ class SynthPool:
     def recipes(self, epoch: int) -> list[Recipe]:
         """Return what stands at each place in ``epoch``."""
         count, renew = self.config.images, self.config.renew
+        generations = [generation(i, epoch, renew, count) for i in range(count)]
         return [
-            self._recipe(place_seed(self.seed, i, generation(i, epoch, renew, count))) for i in range(count)
+            self._recipe(place_seed(self.seed, i, drawn), i + drawn * count)
+            for i, drawn in enumerate(generations)
         ]
 
     def sources(self, epoch: int, processes: int, report: Report | None = None) -> list[Source]:
@@ -138,12 +171,18 @@ class SynthPool:
             store.replace(first + i, _held(f"synthetic/{i:05d}", *pair))
         return len(changed)
 
+    def _ground(self, recipe: Recipe) -> tuple[RgbImage, Mask] | None:
+        if recipe.ground is None:
+            return None
+        return part_of(self._grounds[recipe.ground].load(), recipe.size_hw, recipe.seed)
+
     def _render_all(
         self, recipes: Sequence[Recipe], processes: int, report: Report | None
     ) -> list[tuple[RgbImage, Mask]]:
         folder = Path(self.config.cache_dir) if self.config.cache_dir else None
+        jobs = ((recipe, folder, self._ground(recipe)) for recipe in recipes)
         done: list[tuple[RgbImage, Mask]] = []
-        for pair in _drawn(recipes, processes, folder):
+        for pair in _drawn(jobs, min(processes, len(recipes)) if len(recipes) > _ALONE else 1):
             done.append(pair)
             if report is not None:
                 report(len(done), len(recipes))
@@ -158,16 +197,21 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _drawn(recipes: Sequence[Recipe], processes: int, folder: Path | None) -> Iterable[tuple[RgbImage, Mask]]:
-    jobs = [(recipe, folder) for recipe in recipes]
-    if len(recipes) <= _ALONE or processes <= 1:
+_Job = tuple[Recipe, Path | None, tuple[RgbImage, Mask] | None]
+"""What is drawn, the folder that keeps it, and the photograph that it is drawn on."""
+
+
+def _drawn(jobs: Iterable[_Job], processes: int) -> Iterable[tuple[RgbImage, Mask]]:
+    if processes <= 1:
         yield from map(_draw, jobs)
         return
     # Spawned, not forked: the parent holds threads of torch.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, len(recipes)), mp_context=context)
+    pool = ProcessPoolExecutor(processes, mp_context=context)
+    waiting = iter(jobs)
     try:
-        yield from pool.map(_draw, jobs, chunksize=4)
+        while some := list(islice(waiting, _AT_ONCE)):
+            yield from pool.map(_draw, some, chunksize=4)
     except BrokenProcessPool as error:
         raise TrainingError(
             "A process that draws synthetic images ended at once.\n"
@@ -178,8 +222,11 @@ def _drawn(recipes: Sequence[Recipe], processes: int, folder: Path | None) -> It
         pool.shutdown(cancel_futures=True)
 
 
-def _draw(job: tuple[Recipe, Path | None]) -> tuple[RgbImage, Mask]:
-    recipe, folder = job
+def _draw(job: _Job) -> tuple[RgbImage, Mask]:
+    recipe, folder, ground = job
+    if ground is not None:
+        drawn = paint_cracks(recipe.seed, *ground, crack_options(dict(recipe.options)))
+        return drawn.image, drawn.mask
     if folder is None:
         return render(recipe)
     path = folder / f"{_digest(recipe)}.npz"

@@ -1,0 +1,106 @@
+"""Draws cracks on photographs: the ground, its light and its dirt are real, the cracks are not.
+
+A network that learns from few photographs knows their cracks by heart, and cracks that are wider, paler or
+filled with something else pass it by. Cracks of all kinds drawn on the same ground cure that. What a
+photograph shows and its mask says stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from flawscope.data.synthetic.canvas import Canvas, Float32Array, Material, SynthImage
+from flawscope.data.synthetic.concrete import draw_mask, visible
+from flawscope.data.synthetic.cracks import CrackOptions, draw_cracks
+from flawscope.errors import UsageError
+from flawscope.types import Mask, RgbImage
+
+_STREAM = 11
+"""Random numbers of their own, apart from those of other kinds."""
+_GAMMA = 2.2
+"""Light that a value of a picture file stands for, nearly."""
+_GRAIN_PX = (1.0, 6.0)
+_WIDTHS_PX = (1.5, 12.0)
+"""Typical widths, even on a logarithmic axis: as many wide cracks as fine ones."""
+_SPREAD = (0.6, 1.5)
+"""Of the typical width: limits within one picture."""
+_MATERIALS: tuple[Material, ...] = ("asphalt", "concrete", "plaster")
+"""Whose courses and fillings are drawn; a wall's would follow joints that nobody has pointed out."""
+
+
+def paint_cracks(
+    seed: int, image: RgbImage, mask: Mask, options: CrackOptions | None = None, class_id: int = 1
+) -> SynthImage:
+    """Draw cracks on a photograph; the same bytes for the same arguments.
+
+    Without ``options`` one crack (a tree or a net counts as one) of 1.5 to 12 px typical width is drawn, of
+    any course and filling. What cannot be told from its ground is not labelled. ``cracks`` of the result
+    holds the drawn ones only, ``mask`` (H x W uint8) also what ``mask`` held.
+
+    :param image: H x W x 3 uint8 RGB, at least 32 px a side.
+    :param mask: H x W uint8; pixels with a value other than 0 keep it.
+    :raises UsageError: a negative seed, a picture that is too small, or a mask of another size.
+    """
+    _check(seed, image, mask)
+    rng = np.random.default_rng([_STREAM, seed])
+    chosen = options or _any_crack(rng)
+    ground = (image.astype(np.float32) / 255.0) ** np.float32(_GAMMA)
+    material = _MATERIALS[int(rng.integers(len(_MATERIALS)))]
+    canvas = Canvas(ground, np.zeros(mask.shape, np.float32), material, grain_px=grain_px(image))
+    drawn = draw_cracks(rng, canvas, np.zeros(mask.shape, np.uint8), chosen)
+    values = np.clip(canvas.rgb, 0.0, 1.0) ** np.float32(1.0 / _GAMMA) * 255.0
+    # Where nothing was drawn the photograph stays as it is, to the bit.
+    touched = np.abs(values - image) > 0.5
+    painted = np.where(touched, np.rint(values), image).astype(np.uint8)
+    smooth = np.asarray(Image.fromarray(painted).filter(ImageFilter.BoxBlur(1)))
+    seen = tuple(crack for crack in drawn if visible(crack, smooth))
+    truth = draw_mask(seen, (mask.shape[0], mask.shape[1]), chosen.label_margin_px)
+    labels = np.where((mask == 0) & (truth == 1), np.uint8(class_id), mask).astype(np.uint8)
+    recipe = {"kind": "painted", "seed": seed, "hidden_cracks": len(drawn) - len(seen), "material": material}
+    return SynthImage(painted, labels, seen, recipe)
+
+
+def grain_px(image: RgbImage) -> float:
+    """Typical diameter of the grain of a photograph in px, 1 to 6.
+
+    The ratio of the standard deviation of a texture to that of its slope is the distance over which it
+    changes; medians over tiles keep edges and shadows out of it.
+    """
+    grey = image.astype(np.float32).mean(axis=2)
+    tiles = [_scatter(tile) for tile in _tiles(grey, 32)]
+    lengths = [deviation / slope for deviation, slope in tiles if slope > 0]
+    return float(np.clip(np.median(lengths), *_GRAIN_PX)) if lengths else _GRAIN_PX[0]
+
+
+def _tiles(grey: Float32Array, side_px: int) -> list[Float32Array]:
+    rows, cols = (range(0, max(1, edge - side_px + 1), side_px) for edge in grey.shape)
+    return [grey[y : y + side_px, x : x + side_px] for y in rows for x in cols]
+
+
+def _scatter(tile: Float32Array) -> tuple[float, float]:
+    slope = np.hypot(np.diff(tile, axis=0)[:, :-1], np.diff(tile, axis=1)[:-1])
+    return float(tile.std()), float(np.sqrt(np.mean(slope**2) / 2))
+
+
+def _any_crack(rng: np.random.Generator) -> CrackOptions:
+    typical = float(np.exp(rng.uniform(*np.log(_WIDTHS_PX))))
+    low, high = (typical * share for share in _SPREAD)
+    # Half a pixel on each side is what annotators add to a crack's dark core.
+    return replace(CrackOptions(), count=1, width_px=(low, high), contrast=(0.12, 0.8), label_margin_px=0.5)
+
+
+def _check(seed: int, image: RgbImage, mask: Mask) -> None:
+    if seed < 0:
+        raise UsageError(f"The seed is {seed}.\nExpected a whole number from 0 on.")
+    if mask.shape != image.shape[:2]:
+        raise UsageError(
+            f"The mask has the shape {mask.shape}, the photograph {image.shape[:2]} pixels.\n"
+            "Expected one plane of the same size."
+        )
+    if min(mask.shape) < 32:
+        raise UsageError(
+            f"The photograph has {mask.shape[0]} x {mask.shape[1]} pixels; cracks are drawn from 32 x 32 on."
+        )
