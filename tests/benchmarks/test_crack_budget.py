@@ -36,7 +36,7 @@ class FakeRun:
         if len(self.calls) == self.fail_at:
             raise SystemExit(3)
         out = Path(words[words.index("--out") + 1])
-        if "train" in words:
+        if words[3] == "train":
             (out / "checkpoints").mkdir(parents=True)
             progress = {"elapsed_s": 90.0, "step": 10, "stopped": ""}
             text = json.dumps({"progress": progress})
