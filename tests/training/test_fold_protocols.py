@@ -89,6 +89,9 @@ def test_the_honest_folds_share_no_photograph(tmp_path: Path, steel: tuple[Datas
     assert told["test_dice"]["value"] == pytest.approx(
         sum(float(row["test_dice"]) for row in rows[:2]) / 2, abs=1e-6
     )
+    minutes = [float(row["minutes"]) for row in rows[:2]]
+    assert told["minutes"]["value"] == pytest.approx(sum(minutes) / 2)
+    assert told["minutes_all"] == {"value": pytest.approx(sum(minutes))}, "the time of a run of folds"
 
     before = [(run.folder / "bundle" / "manifest.json").stat().st_mtime_ns for run in runs]
     again = train_folds(small(), dataset, tmp_path, 2, split=split, resume=True, reporter=Silent())
@@ -124,8 +127,12 @@ def test_the_thesis_folds_leak_and_say_so(
     assert main(["table", str(tmp_path / "run"), "--like", "thesis-61", "--out", str(tmp_path / "t")]) == 0
     shown = capsys.readouterr()
     assert "ResNet-34" in shown.out and "this leaks" in shown.err
-    ours = (tmp_path / "t" / "thesis-61.csv").read_text(encoding="utf-8").splitlines()[1].split(",")
-    assert all(ours), "every column has a figure of ours"
+    (ours, *_) = csv.DictReader((tmp_path / "t" / "thesis-61.csv").open(encoding="utf-8"))
+    blank = {name for name, cell in ours.items() if not cell}
+    assert not blank, "every column has a figure of ours"
+    # All folds' time, as the printed one is: "to perform the training task".
+    in_all = float(first["minutes"]) + float(second["minutes"])
+    assert float(ours["Minutes"]) == pytest.approx(in_all, rel=1e-4)
     assert main(["table", str(tmp_path / "run"), "--like", "thesis-62", "--json"]) == 0
     size: dict[str, Any] = json.loads(capsys.readouterr().out)["thesis-62"][0]
     network = build_network(config, dataset.classes)

@@ -57,8 +57,8 @@ def is_run(path: Path) -> bool:
 def training_of(path: Path) -> Told:
     """Return time, epochs, loss and Dice of a run's training; of folds the mean and standard deviation.
 
-    Where weights were carried through the folds, the test figures are those of the last fold. Empty for a
-    folder that is no run, or for a damaged one.
+    ``minutes_all`` is the time of all folds together. Where weights were carried through the folds, the test
+    figures are those of the last fold. Empty for a folder that is no run, or for a damaged one.
     """
     try:
         if (path / TABLE).is_file():
@@ -74,6 +74,8 @@ def _of_folds(path: Path) -> Told:
     told: Told = {
         name: {"value": _number(mean[name]), "sd": _number(sd[name])} for name in mean if name != "fold"
     }
+    if "minutes" in mean:
+        told["minutes_all"] = {"value": sum(_number(row["minutes"]) or 0.0 for row in folds)}
     if is_carried(path):
         told |= {name: {"value": _number(folds[-1][name])} for name in told if name.startswith("test_")}
     return told
@@ -88,7 +90,7 @@ def _of_history(path: Path) -> Told:
     kept = best[0] if config["train"]["keep"] == "best" and best else rows[-1]
     told: Told = {name: {"value": _number(kept[name])} for name in _HISTORY if name in kept}
     told["epochs"] = {"value": float(len(rows))}
-    told["minutes"] = {"value": progress["elapsed_s"] / 60}
+    told["minutes"] = told["minutes_all"] = {"value": progress["elapsed_s"] / 60}
     return told
 
 
