@@ -71,6 +71,17 @@ def test_a_bundle_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         again.stage("gate")
 
 
+def test_a_number_for_every_photograph_keeps_the_text_of_its_manifest(tmp_path: Path) -> None:
+    """Bundles from before numbers named their photograph keep their hash, and are read as they were."""
+    plain = make(tmp_path / "plain")
+    assert "of_px" not in plain.manifest.to_json()
+    areas = {"crack": Chosen(value=25, of_px=409_600)}
+    assert make(tmp_path / "sized", min_area_px=areas).manifest.min_area_px == areas
+    assert Bundle.load(tmp_path / "sized").manifest.min_area_px["crack"].of_px == 409_600
+    with pytest.raises(ValueError, match="of_px"):
+        Chosen(value=1, of_px=0)
+
+
 def test_a_run_folder_stands_for_its_bundle(tmp_path: Path) -> None:
     make(tmp_path / "run" / "bundle")
     assert Bundle.load(tmp_path / "run").root == tmp_path / "run" / "bundle"

@@ -86,6 +86,11 @@ class InputSpec(Strict):
         return 1 if self.channels == "grey" else 3
 
     @property
+    def one_size(self) -> bool:
+        """Whether every photograph is seen at one size, so that so many of its pixels are a share of it."""
+        return self.mode == "resize" and self.size_hw is not None
+
+    @property
     def overlap_px(self) -> int:
         """Least overlap of two neighbouring tiles."""
         return 2 * self.halo_px + self.blend_px
@@ -128,6 +133,18 @@ class Chosen(Strict):
     value: float
     rule: str = ""
     data: str = ""
+    of_px: int | None = Field(
+        default=None,
+        ge=1,
+        description="Of a number of pixels: the photograph that it is meant for, height times width; others "
+        "get it in proportion. None: every photograph takes it as it is.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _without_no_photograph(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A number for every photograph keeps its text, and so the bundle its hash."""
+        content: dict[str, Any] = write(self)
+        return {key: value for key, value in content.items() if key != "of_px" or value is not None}
 
 
 class WidthErrors(Strict):

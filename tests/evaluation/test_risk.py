@@ -58,6 +58,25 @@ def chooser(risk: str = "pixels", level: float = 0.2, **more) -> RiskChooser:
     return RiskChooser(["crack"], RiskOptions(level=level, risk=risk, **more), {"crack": 4}, {})  # type: ignore[arg-type]
 
 
+def test_areas_go_by_the_size_of_each_image() -> None:
+    """As inspection cuts them: a large image needs more pixels than a small one."""
+
+    def areas_of(size_hw: tuple[int, int]) -> tuple[dict[str, int], dict[str, int]]:
+        return {"crack": size_hw[0] // 10}, {"crack": size_hw[1]}
+
+    options = RiskOptions(level=0.5)
+    scaled, fixed = RiskChooser(["crack"], options, {}, {}, areas_of), RiskChooser(["crack"], options, {}, {})
+    sums = []
+    for seed, size_hw in enumerate([(40, 50), (80, 60)] * 4):
+        plane, truth = scene(seed, size_hw)
+        scaled.add(str(seed), [plane], [truth])
+        fixed.add(str(seed), [plane], [truth])
+        missed, there = LOSSES["pixels"](surviving_levels(plane, size_hw[0] // 10, size_hw[1]), truth == 1)
+        sums.append(missed / there)
+    np.testing.assert_allclose(scaled.choose()[0].curve, np.mean(sums, axis=0))
+    assert (scaled.choose()[0].curve >= fixed.choose()[0].curve).all()
+
+
 @pytest.mark.parametrize("risk", RISKS)
 def test_the_unit_is_the_group(risk: str) -> None:
     scenes = [scene(seed, (40, 50)) for seed in range(12)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,13 @@ from flawscope.cli.app import main
 from flawscope.data.open import open_dataset
 from flawscope.data.split_file import Split, write_split
 from flawscope.errors import DataError, UsageError
-from flawscope.evaluation.evaluate import evaluate
+from flawscope.evaluation.evaluate import evaluate, evaluate_cuts
 from flawscope.evaluation.runs import evaluate_run, find_models
 from flawscope.inspection.inspector import Inspector
 from flawscope.manifest import Chosen
 from inspection.toy_networks import PLAIN, dark_bundle
 
-from .toys import picture
+from .toys import dataset, picture, sample
 
 NAMES = tuple(f"{k:03d}" for k in range(6))
 
@@ -72,6 +73,19 @@ def test_the_network_grid_counts_fewer_pixels(data: Path, tmp_path: Path) -> Non
         if (rows := evaluate(bundle, some, at=at).rows)  # type: ignore[arg-type]
     }
     assert pixels == {"original": 6 * 40 * 48, "network": 6 * 20 * 24}
+
+
+def test_presence_is_counted_on_the_grid_at_hand(tmp_path: Path) -> None:
+    """A dark block of 160 px of 40 x 48 is told on both grids: a quarter as many pixels of a quarter."""
+    image, mask = np.full((40, 48, 3), 200, np.uint8), np.zeros((40, 48), np.uint8)
+    image[8:12, 4:44], mask[8:12, 4:44] = 20, 1
+    some = replace(dataset(1), samples=(sample("block", image, mask),))
+    spec = PLAIN.model_copy(update={"mode": "resize", "size_hw": (20, 24)})
+    meant = {"crack": Chosen(value=100, of_px=40 * 48)}
+    bundle = dark_bundle(tmp_path / "b", input=spec, presence_px=meant, min_area_px=meant)
+    for at, pixels in (("original", 160), ("network", 40)):
+        for one in evaluate_cuts(bundle, some, at=at, cuts=(None, 0.4)):  # type: ignore[arg-type]
+            assert one.rows[0].classes[0].predicted_pixels == pytest.approx(pixels, rel=0.2)
 
 
 def test_folds_give_mean_and_sd(data: Path, folds: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from flawscope.errors import DataError, ImageError, UsageError
 from flawscope.evaluation.chooser import AREAS_PX, Chooser, area_counts
 from flawscope.evaluation.counts import THRESHOLDS, within
 from flawscope.evaluation.thresholds import choose_threshold
-from inspection.toy_networks import dark_bundle
+from inspection.toy_networks import PLAIN, dark_bundle
 
 from .reference import distance_to, f1_strict, f1_tol
 from .test_counts import scene
@@ -156,6 +156,16 @@ def test_unknown_methods_and_measures_are_refused() -> None:
         choose_threshold(Dark(), dataset(2), method="otsu")
     with pytest.raises(UsageError, match="iou"):
         choose_threshold(Dark(), dataset(2), measure="iou")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("mode", "of_px"), [({"mode": "resize", "size_hw": (40, 48)}, 40 * 48), ({}, None)])
+def test_an_area_is_a_share_where_every_photograph_is_seen_at_one_size(
+    tmp_path, mode: dict[str, object], of_px: int | None
+) -> None:
+    bundle = dark_bundle(tmp_path / "bundle", input=PLAIN.model_copy(update=mode))
+    report = choose_threshold(bundle, dataset(2))
+    chosen = report.updated(bundle.manifest)
+    assert chosen.min_area_px["crack"].of_px == of_px and chosen.thresholds["crack"].of_px is None
 
 
 @pytest.mark.parametrize("zipped", [False, True])

@@ -93,6 +93,30 @@ def test_presence_clears_an_image_with_too_few_pixels(tmp_path: Path) -> None:
     assert Inspector(bundle).inspect(photograph()).findings == ()
 
 
+def test_numbers_of_pixels_follow_the_size_that_they_are_meant_for(tmp_path: Path) -> None:
+    """The photograph has 60,000 px, and a crack of 1,600 px in it."""
+    meant = {"crack": Chosen(value=3000, of_px=120_000)}
+    bundle = dark_bundle(tmp_path / "b", presence_px=meant, min_area_px=meant)
+    inspector = Inspector(bundle)
+    assert (inspector.min_area_px, inspector.presence_px) == ({"crack": 3000}, {"crack": 3000})
+    assert inspector.areas_px((200, 300)) == ({"crack": 1500}, {"crack": 1500})
+    assert inspector.areas_px((1, 3)) == ({"crack": 1}, {"crack": 1})
+    assert len(inspector.inspect(photograph()).findings) == 1
+    given = Inspector(bundle, min_area_px={"crack": 2000})
+    assert given.areas_px((200, 300))[0] == {"crack": 2000} and not given.inspect(photograph()).findings
+    # As it is on any photograph where the bundle names none.
+    old = dark_bundle(tmp_path / "old", presence_px={"crack": Chosen(value=3000)})
+    assert Inspector(old).areas_px((2, 2)) == ({"crack": 0}, {"crack": 3000})
+
+
+def test_presence_of_an_ensemble_is_the_mean_like_its_thresholds(tmp_path: Path) -> None:
+    one = dark_bundle(tmp_path / "one", presence_px={"crack": Chosen(value=100)})
+    two = dark_bundle(tmp_path / "two", presence_px={"crack": Chosen(value=600, of_px=600)})
+    both = Inspector([one, two])
+    assert both.areas_px((20, 30))[1] == {"crack": 350}
+    assert both.areas_px((10, 30))[1] == {"crack": 200}
+
+
 def test_overlapping_classes_give_a_stack(tmp_path: Path) -> None:
     bundle = dark_bundle(tmp_path / "b", ("crack", "spall"), multi_label=True)
     prediction = Inspector(bundle).predict(photograph())

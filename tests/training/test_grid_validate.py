@@ -63,11 +63,12 @@ def test_loss_is_a_mean_over_images_and_dice_one_over_batches() -> None:
 
 def test_presence_in_proportion() -> None:
     options = ValidationConfig(presence_px=200, presence_of_px=102_400)
-    assert fixed_presence(options, CRACK, [(256, 1600)])["crack"].value == 800
-    assert fixed_presence(options, CRACK, [])["crack"].value == 200
-    assert fixed_presence(ValidationConfig(presence_px=7), CRACK, [(9, 9)])["crack"].value == 7
+    chosen = fixed_presence(options, CRACK)["crack"]
+    assert (chosen.value, chosen.of_px) == (200, 102_400)
+    plain = fixed_presence(ValidationConfig(presence_px=7), CRACK)["crack"]
+    assert (plain.value, plain.of_px) == (7, None)
     with pytest.raises(ValueError, match="tuned"):
-        fixed_presence(ValidationConfig(presence_px="tuned"), CRACK, [])
+        fixed_presence(ValidationConfig(presence_px="tuned"), CRACK)
 
 
 def test_tuned_presence_tells_most_images_right_with_the_fewest_pixels() -> None:
@@ -75,5 +76,6 @@ def test_tuned_presence_tells_most_images_right_with_the_fewest_pixels() -> None
     true = np.array([False, False, True, True, True])
     assert best_presence(predicted, true) == 31
     assert best_presence(predicted, np.ones(5, bool)) == 1
-    chosen = tuned_presence({"crack": predicted.tolist()}, {"crack": true.tolist()}, "here")
+    chosen = tuned_presence({"crack": predicted.tolist()}, {"crack": true.tolist()}, "here", 600)
     assert chosen["crack"].value == 31 and chosen["crack"].data == "here"
+    assert chosen["crack"].of_px == 600

@@ -12,6 +12,7 @@ from flawscope.cli.app import main
 from flawscope.data.open import open_dataset
 from flawscope.data.split_file import load_split
 from flawscope.errors import ConfigError
+from flawscope.inspection.inspector import Inspector
 from flawscope.training.config_load import load_config, recipe_names
 from flawscope.training.loop import fit
 
@@ -68,7 +69,10 @@ def check_run(out: Path, tested: int, photo_px: int) -> None:
     assert all(cell for cell in row.split(","))
     bundle = Bundle.load(out / "bundle")
     assert bundle.manifest.multi_label and bundle.threshold("class-3") == 0.5
-    assert bundle.presence_px("class-3") == round(200 * photo_px / 102_400)
+    chosen = bundle.manifest.presence_px["class-3"]
+    assert (chosen.value, chosen.of_px) == (200, 102_400)
+    _, presence = Inspector(bundle).areas_px((1, photo_px))
+    assert presence["class-3"] == round(200 * photo_px / 102_400)
 
 
 def test_the_command_on_a_small_folder_of_that_form(

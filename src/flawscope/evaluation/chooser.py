@@ -57,6 +57,8 @@ class ThresholdChoice:
     """precision, recall, f1 (and ``*_tol2``) at the 99 thresholds, without a minimum area."""
     areas: dict[int, float]
     """Minimum area -> the measure at the chosen threshold."""
+    of_px: int
+    """Median number of pixels of the images that the area was chosen on."""
 
     def to_dict(self) -> dict[str, Any]:
         """The choice and its curves as JSON takes them (undefined = None)."""
@@ -172,6 +174,7 @@ class Chooser:
             measure=self._measure,
             curves=curves,
             areas={area: float(scores[row, c]) for c, area in enumerate(self._areas_px)},
+            of_px=sorted(height * width for _, _, (height, width) in self._index[k])[self.images // 2],
         )
 
     def _scores(self, k: int, tried: Sequence[int]) -> tuple[Values, Values]:

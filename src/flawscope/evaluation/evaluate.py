@@ -25,6 +25,7 @@ from flawscope.evaluation.metrics import Failed, Metrics
 from flawscope.evaluation.network_grid import to_network_grid
 from flawscope.evaluation.segmentation import Figure, ImageRow, image_f1_tol2, summarise
 from flawscope.evaluation.soft import count_soft
+from flawscope.inspection.areas import areas_at
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.postprocess import to_mask
@@ -255,13 +256,11 @@ class _Drawn:
 def cut_at(prediction: Prediction, predictor: Predictor, threshold: float) -> Prediction:
     """The prediction with every class cut at another threshold; the model's minimum areas stay."""
     names = [info.name for info in predictor.classes]
-    areas: Mapping[str, int] = getattr(predictor, "min_area_px", {})
-    presence: Mapping[str, int] = getattr(predictor, "presence_px", {})
+    height, width = prediction.probability.shape[1:]
     mask, stack = to_mask(
         prediction.probability,
         [threshold] * len(names),
-        [areas.get(name, 0) for name in names],
-        [presence.get(name, 0) for name in names],
+        *areas_at(predictor, names, (height, width)),
         prediction.class_ids,
     )
     return replace(prediction, mask=mask, stack=None if prediction.stack is None else stack)

@@ -25,6 +25,7 @@ from flawscope.evaluation.risk_bounds import (
     highest_with_confidence,
     units_needed,
 )
+from flawscope.inspection.areas import AreasAt
 from flawscope.types import IGNORE_INDEX
 
 Risk = Literal["pixels", "cracks", "images"]
@@ -135,11 +136,14 @@ class RiskChooser:
         options: RiskOptions,
         min_area_px: Mapping[str, int],
         presence_px: Mapping[str, int],
+        areas_of: AreasAt | None = None,
     ) -> None:
+        """``areas_of``: minimum area and presence in images of a size, where they go by it."""
         self._names = tuple(class_names)
         self._options = options
         self._area_px = [min_area_px.get(name, 0) for name in self._names]
         self._presence_px = [max(1, presence_px.get(name, 0)) for name in self._names]
+        self._areas_of = areas_of
         self._units: list[dict[str, _Unit]] = [{} for _ in self._names]
         self.images = 0
         """Images taken so far."""
@@ -158,7 +162,7 @@ class RiskChooser:
             true = true_plane == 1
             if not true.any():
                 continue
-            level = surviving_levels(plane, self._area_px[k], self._presence_px[k])
+            level = surviving_levels(plane, *self._least(k, plane.shape))
             level[true_plane == IGNORE_INDEX] = 0
             missed, there = LOSSES[self._options.risk](level, true)
             sums = self._units[k].setdefault(unit, _Unit())
@@ -166,6 +170,12 @@ class RiskChooser:
             sums.there += there
             sums.images += 1
         self.images += 1
+
+    def _least(self, k: int, shape: tuple[int, ...]) -> tuple[int, int]:
+        if self._areas_of is None:
+            return self._area_px[k], self._presence_px[k]
+        areas, presence = self._areas_of((shape[0], shape[1]))
+        return areas.get(self._names[k], 0), max(1, presence.get(self._names[k], 0))
 
     @property
     def absent(self) -> tuple[str, ...]:

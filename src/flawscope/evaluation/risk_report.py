@@ -108,6 +108,7 @@ def choose_by_risk(stream: Stream, options: RiskOptions, facts: Callable[..., Fa
         options,
         getattr(predictor, "min_area_px", {}),
         getattr(predictor, "presence_px", {}),
+        getattr(predictor, "areas_px", None),
     )
     stream.feed(lambda one, planes, truth: chooser.add(one.sample.group_key, planes, truth))
     choices = chooser.choose()

@@ -56,7 +56,13 @@ class ThresholdReport(Report):
         """The manifest with these thresholds and areas."""
         rule = f"largest {_WORDS[self.choices[0].measure]} on {self.images} images"
         values = {c.class_name: Chosen(value=c.threshold, rule=rule, data=self.data) for c in self.choices}
-        areas = {c.class_name: Chosen(value=c.min_area_px, rule=rule, data=self.data) for c in self.choices}
+        one_size = manifest.input.one_size
+        areas = {
+            c.class_name: Chosen(
+                value=c.min_area_px, rule=rule, data=self.data, of_px=c.of_px if one_size else None
+            )
+            for c in self.choices
+        }
         return manifest.model_copy(
             update={
                 "thresholds": {**manifest.thresholds, **values},

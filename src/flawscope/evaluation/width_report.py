@@ -17,6 +17,7 @@ from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.report import Facts, Report
 from flawscope.evaluation.stream import Stream
 from flawscope.evaluation.width_pairs import Values, bias_and_spread, centreline_widths, paired_widths
+from flawscope.inspection.areas import AreasAt
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.postprocess import open_area
@@ -108,7 +109,7 @@ class WidthSearch:
 
     classes: Sequence[ClassInfo]
     thresholds: Mapping[str, float]
-    min_area_px: Mapping[str, int]
+    areas_of: AreasAt
     spec: InputSpec
     scales: tuple[float, ...] = (1.0,)
     images: int = 0
@@ -122,6 +123,7 @@ class WidthSearch:
     def add(self, planes: Sequence[Any], truth: Sequence[Any]) -> None:
         """Take one image: a plane H x W a class of probabilities, and of truth (0, 1, 255 ignore)."""
         factor = working_factor(planes[0].shape, self.spec, self.scales)
+        min_area_px, _ = self.areas_of(planes[0].shape)
         for info, plane, true in zip(self.classes, planes, truth, strict=True):
             if info.kind != "line":
                 continue
@@ -130,7 +132,7 @@ class WidthSearch:
             if not len(true_xy):
                 continue
             for level in self.levels(info.name):
-                mask = open_area((plane >= np.float32(level)) & (true != 255), self.min_area_px[info.name])
+                mask = open_area((plane >= np.float32(level)) & (true != 255), min_area_px[info.name])
                 found = find(mask, classes=[one], probability=plane[None])
                 pairs = paired_widths(*centreline_widths(found), true_xy, true_px)
                 self._pairs.setdefault((info.name, level), []).append(factor * pairs)
@@ -193,7 +195,7 @@ def choose_widths(
         )
     match = stream.match
     search = WidthSearch(
-        match.classes, inspector.thresholds, inspector.min_area_px, inspector.bundle.manifest.input, scales
+        match.classes, inspector.thresholds, inspector.areas_px, inspector.bundle.manifest.input, scales
     )
     stream.feed(lambda _one, planes, truth: search.add(planes, truth))
     done = facts(search.images)

@@ -17,6 +17,7 @@ from flawscope.errors import ImageError, UsageError
 from flawscope.images.convert import plan
 from flawscope.images.memory import check_size
 from flawscope.images.sources import ImageSource, open_windowed, read_size
+from flawscope.inspection.areas import LeastPixels, areas_at
 from flawscope.inspection.bands import ArraySource, Band, RowSource
 from flawscope.inspection.ensemble import BundleLike, check_known, check_labels, check_values, load_all
 from flawscope.inspection.gate import chosen_in_two_steps, joint_scores, load_gates, nothing_found
@@ -84,12 +85,9 @@ class Inspector:
             check_labels(self.bundles, thresholds, min_area_px)
         self.thresholds = {name: _mean(bundle.threshold(name) for bundle in self.bundles) for name in names}
         self.thresholds.update(thresholds or {})
-        self.min_area_px = {
-            name: round(_mean(bundle.min_area_px(name) for bundle in self.bundles)) for name in names
-        }
-        self.min_area_px.update(min_area_px or {})
+        self._least = LeastPixels(self.bundles, min_area_px or {})
+        self.min_area_px, self.presence_px = self._least.at()
         check_values(self.thresholds, self.min_area_px)
-        self.presence_px = {name: self.bundles[0].presence_px(name) for name in names}
         self.stopwatch = Stopwatch()
         """Where the time goes; only `flawscope bench` asks it."""
         self._networks = [self._network(item, runtime, threads) for item in self.bundles]
@@ -114,6 +112,14 @@ class Inspector:
     def overlapping(self) -> bool:
         """Whether classes may share pixels, so that each has a mask of its own."""
         return any(bundle.manifest.multi_label for bundle in self.bundles)
+
+    def areas_px(self, size_hw: tuple[int, int]) -> tuple[dict[str, int], dict[str, int]]:
+        """Class name -> minimum area, and -> presence, in px of a photograph of that size.
+
+        ``min_area_px`` and ``presence_px`` are the numbers that the bundle names. Where it names the size of
+        photograph that they are meant for, others get them in proportion; areas that were given stay.
+        """
+        return self._least.at(size_hw)
 
     @property
     def class_ids(self) -> tuple[int, ...]:
@@ -300,8 +306,7 @@ class Inspector:
         mask, stack = finish_stack(
             stack,
             probability,
-            [self.min_area_px[name] for name in names],
-            [self.presence_px[name] for name in names],
+            *areas_at(self, names, source.size_hw),
             self.class_ids,
         )
         return Prediction(mask, probability, self.class_ids, stack if self.overlapping else None), scales

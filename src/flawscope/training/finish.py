@@ -127,12 +127,11 @@ def presence_of(
     options, classes = config.validation, prepared.classes
     looked = _spread(prepared.val, len(prepared.val))
     if options.presence_px != "tuned":
-        few = looked[:_PARITY_IMAGES] if options.presence_of_px else []
-        sizes = [(image.shape[0], image.shape[1]) for image in (sample.image() for sample in few)]
-        return fixed_presence(options, classes, sizes)
+        return fixed_presence(options, classes)
     runtime, predict = TorchRuntime(network), PredictOptions(flip_tta=options.tta, batch=options.batch)
     marked: dict[str, list[int]] = {info.name: [] for info in classes}
     true: dict[str, list[bool]] = {info.name: [] for info in classes}
+    pixels: list[int] = []
     cuts = [choices[i.name].threshold if i.name in choices else _HALF for i in classes]
     areas = [choices[i.name].min_area_px if i.name in choices else 0 for i in classes]
     for sample in looked:
@@ -140,10 +139,12 @@ def presence_of(
         assert mask is not None  # the integrity check saw it
         planes = predict_probability(sample.image(), runtime, config.input, classes, predict)
         _, stack = to_mask(planes, cuts, areas)
+        pixels.append(stack[0].size)
         for info, found, truth in zip(classes, stack, class_planes(mask, classes), strict=True):
             marked[info.name].append(int(found.sum()))
             true[info.name].append(bool(truth.any()))
-    return tuned_presence(marked, true, f"{len(looked)} validation images of this run")
+    of_px = sorted(pixels)[len(pixels) // 2] if config.input.one_size else None
+    return tuned_presence(marked, true, f"{len(looked)} validation images of this run", of_px)
 
 
 def _in_order(prepared: Prepared) -> list[Sample]:
@@ -195,7 +196,15 @@ def _write(
         out=folder / BUNDLE,
         parity_images=_parity_images(config, prepared),
         thresholds=thresholds,
-        min_area_px={n: Chosen(value=c.min_area_px, rule=area_rule, data=where) for n, c in choices.items()},
+        min_area_px={
+            n: Chosen(
+                value=c.min_area_px,
+                rule=area_rule,
+                data=where,
+                of_px=c.of_px if config.input.one_size else None,
+            )
+            for n, c in choices.items()
+        },
         presence_px=presence,
         metrics={"validation": {measure: {n: round(c.score, 4) for n, c in choices.items()}}},
         fingerprint=facts,

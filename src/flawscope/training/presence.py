@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,26 +14,16 @@ from flawscope.types import ClassInfo
 Counts = npt.NDArray[np.int64]
 
 
-def fixed_presence(
-    options: ValidationConfig, classes: Sequence[ClassInfo], sizes_hw: Iterable[tuple[int, int]]
-) -> dict[str, Chosen]:
-    """The configured number for every class, in proportion to photographs of the median size.
+def fixed_presence(options: ValidationConfig, classes: Sequence[ClassInfo]) -> dict[str, Chosen]:
+    """The configured number for every class, with the size of photograph that it is meant for.
 
     Raises ValueError for the word ``tuned``, which `tuned_presence` answers.
     """
     if isinstance(options.presence_px, str):
         raise ValueError("presence_px is to be tuned")
-    given, meant = options.presence_px, options.presence_of_px
-    pixels = sorted(height * width for height, width in sizes_hw)
-    if not meant or not pixels:
-        chosen = Chosen(value=given, rule="as configured")
-    else:
-        median = pixels[len(pixels) // 2]
-        value = max(1, round(given * median / meant))
-        chosen = Chosen(
-            value=value, rule=f"{given} of {meant} px, in proportion", data=f"images of {median} px"
-        )
-    return {info.name: chosen for info in classes}
+    given, meant = options.presence_px, options.presence_of_px or None
+    rule = f"{given} of {meant} px, in proportion" if meant else "as configured"
+    return {info.name: Chosen(value=given, rule=rule, of_px=meant) for info in classes}
 
 
 def best_presence(predicted_px: Counts, true: npt.NDArray[np.bool_]) -> int:
@@ -51,12 +41,15 @@ def best_presence(predicted_px: Counts, true: npt.NDArray[np.bool_]) -> int:
 
 
 def tuned_presence(
-    predicted_px: Mapping[str, Sequence[int]], true: Mapping[str, Sequence[bool]], where: str
+    predicted_px: Mapping[str, Sequence[int]],
+    true: Mapping[str, Sequence[bool]],
+    where: str,
+    of_px: int | None = None,
 ) -> dict[str, Chosen]:
-    """`best_presence` for each class name."""
+    """`best_presence` for each class name, in photographs of ``of_px`` pixels."""
     found = {}
     for name, counts in predicted_px.items():
         truth = np.asarray(true[name], bool)
         value = best_presence(np.asarray(counts, np.int64), truth)
-        found[name] = Chosen(value=value, rule="most images told right", data=where)
+        found[name] = Chosen(value=value, rule="most images told right", data=where, of_px=of_px)
     return found
