@@ -172,6 +172,7 @@ class WidthErrors(Strict):
 
 
 _OF_GATES = ("input", "threshold")
+_LATER = ("width_errors", "differences_data")
 
 
 class StageSpec(Strict):
@@ -281,9 +282,11 @@ class Manifest(Strict):
     width_range_px: tuple[float, float] | None = None
     """Crack widths that the network was trained on (5th to 95th percentile), in network pixels."""
     seam_difference: float | None = Field(default=None, ge=0.0)
-    """Largest probability difference between tiled and whole-image runs, measured on real images."""
+    """Largest probability difference between tiled and whole-image runs."""
     parity_difference: float | None = Field(default=None, ge=0.0)
-    """Largest probability difference between the exported and the trained network on real images."""
+    """Largest probability difference between the exported and the trained network."""
+    differences_data: str = ""
+    """The images that both were measured on; training takes 3 of its own for the seams."""
     metrics: dict[str, Any] = Field(default_factory=dict)
     fingerprint: dict[str, Any] = Field(default_factory=dict)
     """What the training data looked like: names, counts, hash."""
@@ -328,10 +331,10 @@ class Manifest(Strict):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_no_widths(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A manifest without errors of widths keeps its text, and its hash."""
+    def _without_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A manifest from before these keys were there keeps its text, and its hash."""
         content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if value or key != "width_errors"}
+        return {key: value for key, value in content.items() if value or key not in _LATER}
 
     @property
     def two_step(self) -> bool:

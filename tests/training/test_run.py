@@ -55,6 +55,7 @@ def test_a_run_folder_holds_all_that_is_promised(data: Path, tmp_path: Path) -> 
     assert bundle.manifest.thresholds["crack"].rule == "largest f1_tol2, middle of those within 0.01"
     assert bundle.manifest.fingerprint["train_images"] == 8
     assert bundle.manifest.width_range_px is not None
+    assert bundle.manifest.differences_data == "2 validation images of this run"
     metrics = json.loads((run.folder / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["images"] == 2 and metrics["part"] == "val"
     assert 0 <= metrics["figures"]["f1_tol2_pooled"]["value"] <= 1
@@ -141,6 +142,7 @@ def test_synthetic_images_alone(tmp_path: Path) -> None:
     config = settings(data={"crop_px": 32, "crops_per_image": 2, "synth": synth}, train={"steps": 5})
     run = train(config, None, tmp_path / "run", reporter=Silent())
     assert run.metrics["images"] == 2 and run.progress.finished
+    assert Bundle.load(run.bundle).manifest.differences_data == "2 drawn images of this run"
 
 
 def test_synthetic_images_beside_real_ones(data: Path, tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """From a trained network to a bundle: ONNX graph, weights, manifest, and the parity gate before anything is
 kept.
 
-The gate runs the exported graph and the trained network over real images through the one preprocessing and
-the very tiles of inspection. If their probabilities differ by more than 1e-4 anywhere, no bundle is written.
+The gate runs the exported graph and the trained network over images of the data through the one
+preprocessing and the very tiles of inspection. If their probabilities differ by more than 1e-4 anywhere, no
+bundle is written.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ def write_bundle(
     input_spec: InputSpec,
     out: str | os.PathLike[str],
     parity_images: Sequence[RgbImage],
+    parity_data: str = "",
     thresholds: Mapping[str, Chosen | float] | None = None,
     min_area_px: Mapping[str, Chosen | float] | None = None,
     presence_px: Mapping[str, Chosen | float] | None = None,
@@ -68,8 +70,8 @@ def write_bundle(
     """Export, check and write; returns the bundle loaded back from ``out``. Nothing is written unless all is
     well.
 
-    ``parity_images``: real pictures H x W x 3 uint8, at least one; up to 8 are compared, cut to 1,024 px
-    where pixels are marked.
+    ``parity_images``: pictures H x W x 3 uint8, real ones where there are any, at least one; up to 8 are
+    compared, cut to 1,024 px where pixels are marked. ``parity_data`` says which they are.
     ``thresholds`` and areas: class name to a number, or to a :class:`Chosen` that says how it was found.
     ``card``: text of the model card. The network itself is left as it was.
 
@@ -100,6 +102,7 @@ def write_bundle(
         width_range_px=width_range_px,
         seam_difference=exported.seam,
         parity_difference=exported.parity,
+        differences_data=parity_data,
         metrics=_plain(metrics or {}),
         fingerprint=_plain(fingerprint or {}),
         flawscope_version=getattr(flawscope, "__version__", ""),

@@ -96,6 +96,7 @@ def _write(
         input_spec=config.input,
         out=folder / BUNDLE,
         parity_images=[sample.image() for sample in prepared.val[:_PARITY_IMAGES]],
+        parity_data=f"{len(prepared.val[:_PARITY_IMAGES])} validation images of this run",
         thresholds=choose_thresholds(network, config, prepared, val),
         fingerprint=facts,
         licence=config.bundle.licence,

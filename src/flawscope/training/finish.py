@@ -187,6 +187,7 @@ def _write(
         words = "of two classes" if len(prepared.classes) == 1 else "of each class and its absence"
         fixed = Chosen(value=_HALF, rule=f"half: the argmax {words}", data="none")
         thresholds = {info.name: fixed for info in prepared.classes}
+    pictures = _parity_images(config, prepared)
     return write_bundle(
         network,
         network_name=config.model.name,
@@ -194,7 +195,8 @@ def _write(
         classes=prepared.classes,
         input_spec=config.input,
         out=folder / BUNDLE,
-        parity_images=_parity_images(config, prepared),
+        parity_images=pictures,
+        parity_data=f"{len(pictures)} {'validation' if prepared.dataset else 'drawn'} images of this run",
         thresholds=thresholds,
         min_area_px={
             n: Chosen(
@@ -218,7 +220,7 @@ def _write(
 
 
 def _parity_images(config: TrainConfig, prepared: Prepared) -> list[RgbImage]:
-    """Return real images for the gate; with a budget half as many, and no larger than a tile."""
+    """Return validation images for the gate; with a budget half as many, and no larger than a tile."""
     count, edge_px = _PARITY_IMAGES, None
     if config.train.minutes is not None:
         count, edge_px = _PARITY_IMAGES // 2, config.input.size_px if config.input.mode == "tile" else None
