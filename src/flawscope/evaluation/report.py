@@ -115,9 +115,13 @@ def without(promises: Mapping[str, Promise], names: Container[str]) -> dict[str,
     return {name: promise for name, promise in promises.items() if name not in names}
 
 
-def rewrite(bundle: Bundle, manifest: Manifest) -> Bundle:
-    """Put another manifest into a bundle, folder or zip, where it lies; its files stay as they are."""
+def rewrite(bundle: Bundle, manifest: Manifest, added: Mapping[str, bytes] | None = None) -> Bundle:
+    """Put another manifest into a bundle, folder or zip, where it lies; its files stay as they are.
+
+    ``added``: further files by name, such as a card, or what replaces them. Raises OutputError.
+    """
     files: dict[str, bytes | Path] = {name: bundle.root / name for name in bundle.manifest.sha256}
+    files |= added or {}
     if bundle.source.is_dir():
         return write_bundle_folder(bundle.root, manifest, files)
     temporary = Path(tempfile.mkdtemp(prefix="flawscope-threshold-"))
