@@ -16,6 +16,13 @@ from pydantic.fields import FieldInfo
 
 from flawscope.cli.app import VERBS, main
 from flawscope.training.config import TrainConfig
+from flawscope.training.option_ranges import (
+    CONCRETE_OPTIONS,
+    CRACK_OPTIONS,
+    LOSS_OPTIONS,
+    OPTIMISER_OPTIONS,
+    SCHEDULE_OPTIONS,
+)
 from flawscope.training.toml_writer import to_toml
 
 HERE = Path(__file__).parent
@@ -61,7 +68,23 @@ def configuration_page() -> str:
             if inner(field) is None
         ]
         parts.append("\n".join(rows) + "\n" if len(rows) > 2 else "")
+    parts.append(options_table())
     return "\n".join(part for part in parts if part)
+
+
+def options_table() -> str:
+    """What the tables `options` of losses, schedules, optimisers and synthetic images may hold."""
+    known = {f"`loss` `{name}`": options for name, options in LOSS_OPTIONS.items()}
+    known |= {f"`schedule` `{name}`": options for name, options in SCHEDULE_OPTIONS.items()}
+    known |= {"`optimiser`, where torch's has it": OPTIMISER_OPTIONS}
+    known |= {"`data.synth` `concrete`": CONCRETE_OPTIONS, "its `cracks`, or on photographs": CRACK_OPTIONS}
+    rows = [
+        f"| {where} | `{name}` | {cell(option.words)} |"
+        for where, options in known.items()
+        for name, option in options.items()
+    ]
+    head = "## Options by name\n\nThe values that tables called `options` may hold.\n"
+    return "\n".join([head, "| of | option | expected |", "|---|---|---|", *rows]) + "\n"
 
 
 def sections(title: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseModel]]]:

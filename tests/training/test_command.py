@@ -93,6 +93,29 @@ def test_wrong_use_is_named(
     assert not (out / "config.toml").exists()
 
 
+@pytest.mark.parametrize(
+    ("pair", "expected"),
+    [
+        ("loss.0.options.smooth=-1", "no option 'smooth'"),
+        ("loss.1.options.smooth=0", "options.smooth is 0; expected a number above 0"),
+        ("loss.0.name=bcee", "unknown loss 'bcee'"),
+        ("schedule.name=linear", "unknown schedule 'linear'"),
+        ("optimiser.name=lion", "unknown optimiser 'lion'"),
+        ("optimiser.options.nesterov=true", "no option 'nesterov'"),
+        ("model.options.dropout=5", "dropout at least 0 and below 1"),
+        ("model.options.deep_supervision=off", "deep_supervision is 'off'; expected true or false"),
+        ("data.protocol=coredip", "Did you mean 'coredeep'"),
+    ],
+)
+def test_wrong_configurations_are_refused_before_the_data_is_opened(
+    pair: str, expected: str, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["train", str(recipe), "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "run")]
+    assert main([*call, "--set", pair]) == 2
+    assert expected in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_unknown_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "crack-quik", "--out", str(tmp_path / "run")]) == 2
     assert "Did you mean 'crack-quick'" in capsys.readouterr().err

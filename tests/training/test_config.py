@@ -51,14 +51,44 @@ def test_unknown_keys_are_refused_with_the_nearest(key: str, hint: str) -> None:
         ("data.synth={ground='photographs', kind='steel'}", "expected 'concrete'"),
         ("data.synth={ground='photographs', validation_images=2}", "expected 0"),
         ("data.synth={ground='photographs', cache_dir='x'}", "expected none"),
+        ("bundle.working_scales=[0.0]", "greater than or equal to 0.015625"),
+        ("bundle.working_scales=[]", "at least 1 item"),
+        ("validation.min_area_px=[-5]", "greater than or equal to 0"),
+        ("validation.min_area_px=[]", "at least 1 item"),
+        ("validation.presence_px=-1", "expected 1 px or more, or 'tuned' (found -1)"),
+        ("data.synth.size_hw=[0,0]", "greater than or equal to 32"),
+        ("data.synth.options.clean_share=2", "options.clean_share is 2; expected a number from 0 to 1"),
+        (
+            "data.synth.options.cracks.width_px=[9,1]",
+            "cracks.width_px is [9, 1]; expected smallest and largest",
+        ),
+        ("model.prior=[1.5]", "expected shares above 0 and below 1"),
+        ("schedule.options.rise=-3", "options.rise is -3; expected a number from 0 to 1"),
+        ("schedule.options.rise=much", "options.rise is 'much'; expected a number from 0 to 1"),
+        (
+            "loss.0.options.hard_negative_ratio=-1",
+            "options.hard_negative_ratio is -1; expected a number from 0 on",
+        ),
+        ("optimiser.options.betas=[0.9]", "options.betas is [0.9]; expected two numbers"),
+        ("augment.blur.sigma_px=[1,1e6]", "smallest <= largest <= 100"),
+        ("input.mean=[123,117,104]", "input.mean is [123.0, 117.0, 104.0]; expected values from 0 to 1"),
+        ("input.std=[58,57,57]", "input.std is [58.0, 57.0, 57.0]; expected values above 0"),
     ],
 )
 def test_values_out_of_range_name_key_and_expectation(key: str, expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config("crack-quick", [key])
     text = str(caught.value)
-    assert expected in text
+    assert expected in text and len(text.splitlines()) <= 2
     assert key.split(".")[0] in text
+
+
+def test_keys_are_held_against_each_other() -> None:
+    plateau = {"name": "plateau", "options": {"min_lr": 0.1}}
+    with pytest.raises(ConfigError, match=r"min_lr is 0.1; expected at most optimiser.lr, 0.001"):
+        parse_config({"schedule": plateau, "optimiser": {"lr": 1e-3}})
+    with pytest.raises(ConfigError, match=r"input.size_hw is .*; expected at most 16384"):
+        parse_config({"input": {"mode": "resize", "size_hw": [10**6, 64]}})
 
 
 def test_sets_read_toml_and_plain_words() -> None:

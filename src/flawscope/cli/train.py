@@ -70,9 +70,11 @@ def train(
     from flawscope.training.config_load import load_config
     from flawscope.training.folds import train_folds
     from flawscope.training.run import train as train_one
+    from flawscope.training.try_parts import try_parts
 
     keep_freed_memory()
     config = load_config(recipe, sets or ())
+    try_parts(config)
     dataset = None
     if data is not None:
         dataset = open_dataset(data, layout, parse_mask_values(mask_value or ()), skip_bad)

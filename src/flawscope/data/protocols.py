@@ -11,6 +11,7 @@ import inspect
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from flawscope.data.dataset import Dataset
 from flawscope.data.dealing import (
@@ -180,19 +181,32 @@ def split_by_protocol(
         DataError: too few images.
     """
     function = protocol_named(protocol)
-    takes = [name for name in inspect.signature(function).parameters if name != "images"]
     given = {name: value for name, value in options.items() if value is not None}
-    for name in given:
-        if name not in takes:
-            known = ", ".join("--" + one.replace("_", "-") for one in takes)
-            raise UsageError(
-                f"--{name.replace('_', '-')}: the protocol {protocol} has no such option.\n"
-                f"It takes {known}; the rest is fixed."
-            )
+    check_protocol(protocol, given)
     grouped = with_groups(dataset, group) if group else dataset
     tied = find_ties(grouped) if ties is None else ties
     made = function(labelled(grouped, tied), **given)
     return made.model_copy(update={"group_by": group or ("near-copies" if tied else None)})
+
+
+def check_protocol(protocol: str, options: Mapping[str, Any]) -> None:
+    """Refuse an unknown protocol, options that it does not take, values out of range. UsageError."""
+    takes = [name for name in inspect.signature(protocol_named(protocol)).parameters if name != "images"]
+    for name, value in options.items():
+        option = name.replace("_", "-")
+        if name not in takes:
+            known = ", ".join("--" + one.replace("_", "-") for one in takes)
+            raise UsageError(
+                f"--{option}: the protocol {protocol} has no such option.\n"
+                f"It takes {known}; the rest is fixed."
+            )
+        if name in _LEAST:
+            checked_count(option, value, _LEAST[name])
+        elif name in _SHARES:
+            checked_share(option, value)
+
+
+_LEAST, _SHARES = {"per_class": 1, "several": 0, "clean": 0}, ("test", "val")
 
 
 def protocol_named(name: str) -> Protocol:

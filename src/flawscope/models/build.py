@@ -42,7 +42,7 @@ def build_model(name: str, **options: object) -> nn.Module:
         raise ConfigError(f"unknown network {name!r}; expected one of {', '.join(MODELS)}.{hint}")
     try:
         return build(**options)
-    except TypeError as error:
+    except (TypeError, ValueError, RuntimeError) as error:  # the last of sizes that torch cannot make
         raise ConfigError(f"network {name} cannot be built with {sorted(options)}: {error}") from error
 
 

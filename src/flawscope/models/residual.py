@@ -48,6 +48,8 @@ def build_resnet(
     """
     if shortcut not in SHORTCUTS:
         raise ConfigError(f"{name}: shortcut is {shortcut!r}; expected one of {', '.join(SHORTCUTS)}.")
+    if not isinstance(small_stem, bool):
+        raise ConfigError(f"{name}: small_stem is {small_stem!r}; expected true or false.")
     block, blocks = DEPTHS[name]
     if shortcut == "none":
         if block is not BasicBlock:

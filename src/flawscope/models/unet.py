@@ -78,6 +78,12 @@ class UNetOptions:
                 f"unet: up_widths has {len(self.up_widths)} numbers; expected {len(self.widths) - 1}, "
                 "one less than widths."
             )
+        if self.up_widths is not None and min(self.up_widths) < 1:
+            raise ConfigError(f"unet: up_widths is {list(self.up_widths)}; expected positive numbers.")
+        flags = {"bias": self.bias or False, "deep_supervision": self.deep_supervision}
+        for key, flag in flags.items():
+            if not isinstance(flag, bool):  # any text would count as true, "off" and "false" as well
+                raise ConfigError(f"unet: {key} is {flag!r}; expected true or false.")
         if self.convs_per_level < 1 or not 0.0 <= self.dropout < 1.0:
             raise ConfigError("unet: convs_per_level must be 1 or more, and dropout at least 0 and below 1.")
 

@@ -20,12 +20,10 @@ RandomStep = Literal[
 RANDOM_STEPS: tuple[RandomStep, ...] = get_args(RandomStep)
 
 
-def _check_range(
-    pair: tuple[float, float], name: str, *, above: float = 0.0, up_to: float = float("inf")
-) -> None:
+def _check_range(pair: tuple[float, float], name: str, up_to: float) -> None:
     low, high = pair
-    if not above < low <= high <= up_to:
-        raise ValueError(f"{name} is {list(pair)}; expected {above:g} < smallest <= largest <= {up_to:g}")
+    if not 0 < low <= high <= up_to:
+        raise ValueError(f"{name} is {list(pair)}; expected 0 < smallest <= largest <= {up_to:g}")
 
 
 class _Section(BaseModel):
@@ -37,7 +35,9 @@ class AffineConfig(_Section):
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
     rotate_deg: float = Field(15.0, ge=0, le=180, description="Largest rotation either way, in degrees.")
-    scale: tuple[float, float] = Field((0.8, 1.25), description="Smallest and largest scale; 1 = unchanged.")
+    scale: tuple[float, float] = Field(
+        (0.8, 1.25), description="Smallest and largest scale, above 0 up to 10; 1 = unchanged."
+    )
     shear_deg: float = Field(5.0, ge=0, le=45, description="Largest shear either way, in degrees.")
     shift: float = Field(0.0, ge=0, le=0.5, description="Largest shift either way, as a share of the crop.")
     fill: Literal["reflect", "constant"] = Field(
@@ -46,7 +46,7 @@ class AffineConfig(_Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        _check_range(self.scale, "scale")
+        _check_range(self.scale, "scale", 10.0)
         return self
 
 
@@ -68,11 +68,13 @@ class GammaConfig(_Section):
     """Value to the power of gamma, on 0..1."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
-    gamma: tuple[float, float] = Field((0.7, 1.4), description="Smallest and largest gamma, above 0.")
+    gamma: tuple[float, float] = Field(
+        (0.7, 1.4), description="Smallest and largest gamma, above 0 up to 10."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        _check_range(self.gamma, "gamma")
+        _check_range(self.gamma, "gamma", 10.0)
         return self
 
 
@@ -80,11 +82,13 @@ class BlurConfig(_Section):
     """Gaussian blur."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
-    sigma_px: tuple[float, float] = Field((0.4, 1.5), description="Smallest and largest sigma in px.")
+    sigma_px: tuple[float, float] = Field(
+        (0.4, 1.5), description="Smallest and largest sigma in px, above 0 up to 100."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        _check_range(self.sigma_px, "sigma_px")
+        _check_range(self.sigma_px, "sigma_px", 100.0)
         return self
 
 
@@ -93,12 +97,12 @@ class NoiseConfig(_Section):
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
     sigma: tuple[float, float] = Field(
-        (2.0, 12.0), description="Smallest and largest sigma, in grey levels of 255."
+        (2.0, 12.0), description="Smallest and largest sigma, in grey levels of 255, above 0."
     )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        _check_range(self.sigma, "sigma")
+        _check_range(self.sigma, "sigma", 255.0)
         return self
 
 
@@ -110,7 +114,7 @@ class JpegConfig(_Section):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        _check_range(self.quality, "quality", up_to=100.0)
+        _check_range(self.quality, "quality", 100.0)
         return self
 
 
@@ -118,11 +122,13 @@ class DownscaleConfig(_Section):
     """Made smaller and larger again: detail is lost, the mask stays."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
-    factor: tuple[float, float] = Field((0.4, 0.8), description="Smallest and largest factor, below 1.")
+    factor: tuple[float, float] = Field(
+        (0.4, 0.8), description="Smallest and largest factor, above 0 up to 1."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        _check_range(self.factor, "factor", up_to=1.0)
+        _check_range(self.factor, "factor", 1.0)
         return self
 
 

@@ -6,19 +6,24 @@ no torch, so that recipes can be listed and checked where torch is not installed
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from flawscope.manifest import InputSpec
 from flawscope.training.augment_config import AugmentConfig
 from flawscope.training.classify_config import ClassifyConfig
-from flawscope.training.config_checks import check_synth, check_task
+from flawscope.training.config_checks import check_synth, check_task, check_together
+from flawscope.training.learning_config import LossTerm, OptimiserConfig, ScheduleConfig
+from flawscope.training.option_ranges import check_generator
 from flawscope.training.protocol_config import EncoderConfig, FoldsConfig
 from flawscope.training.two_step_config import TwoStepConfig
 from flawscope.types import Task
 
 Options = dict[str, Any]
+Side = Annotated[int, Field(ge=32, le=8192)]
+AreaPx = Annotated[int, Field(ge=0, le=1_000_000_000)]
+ImageScale = Annotated[float, Field(ge=1 / 64, le=8)]
 Transform = Literal["rotate180", "rotate10", "flip-horizontal", "flip-vertical"]
 
 
@@ -37,9 +42,16 @@ class ModelConfig(Section):
     )
     prior: tuple[float, ...] | Literal["none", "data"] = Field(
         default="none",
-        description="Share of positive pixels that the head starts from, one for each output, 0..1; "
-        "data: as counted on the training images; none: the head starts at random.",
+        description="Share of positive pixels that the head starts from, one for each output, above 0 and "
+        "below 1; data: as counted on the training images; none: the head starts at random.",
     )
+
+    @field_validator("prior")
+    @classmethod
+    def _shares(cls, prior: Any) -> Any:
+        if isinstance(prior, tuple) and not (prior and all(0 < share < 1 for share in prior)):
+            raise ValueError("expected shares above 0 and below 1, one for each output")
+        return prior
 
 
 class SynthConfig(Section):
@@ -57,7 +69,9 @@ class SynthConfig(Section):
         ge=0,
         description="Synthetic images for validation, with seeds of their own; needed without --data.",
     )
-    size_hw: tuple[int, int] = Field(default=(512, 512), description="Height and width of each in px.")
+    size_hw: tuple[Side, Side] = Field(
+        default=(512, 512), description="Height and width of each in px, 32..8192 (steel: 64..8192)."
+    )
     renew: float = Field(
         default=0.0,
         ge=0,
@@ -68,6 +82,11 @@ class SynthConfig(Section):
     cache_dir: str = Field(
         default="", description="Folder that keeps rendered images between runs; empty = memory only."
     )
+
+    @model_validator(mode="after")
+    def _in_range(self) -> Self:
+        check_generator(self.kind, self.ground, self.options)
+        return self
 
 
 class BalanceConfig(Section):
@@ -153,37 +172,6 @@ class DataConfig(Section):
         if self.balance_sources and self.balance.method == "sampler":
             raise ValueError("balance_sources and balance.method = 'sampler' exclude each other")
         return self
-
-
-class LossTerm(Section):
-    """One term of the loss; the terms are summed."""
-
-    name: str = Field(description="Name in flawscope.training.losses.LOSSES.")
-    weight: float = Field(default=1.0, gt=0, description="Factor of this term, above 0.")
-    options: Options = Field(default_factory=dict, description="Options of that loss, e.g. alpha, gamma.")
-
-
-class OptimiserConfig(Section):
-    """How the weights move."""
-
-    name: str = Field(default="adamw", description="sgd, adagrad, adadelta, rmsprop, adam or adamw.")
-    lr: float = Field(
-        default=1e-3, gt=0, le=10, description="Learning rate (the peak, for schedules that rise)."
-    )
-    weight_decay: float = Field(
-        default=1e-2, ge=0, le=1, description="Weight decay, 0..1; none on norms and biases."
-    )
-    options: Options = Field(default_factory=dict, description="Further options, e.g. momentum, betas.")
-
-
-class ScheduleConfig(Section):
-    """How the learning rate moves over the steps."""
-
-    name: str = Field(default="onecycle", description="constant, plateau, cosine or onecycle.")
-    warmup_steps: int = Field(default=0, ge=0, description="Steps of a linear rise before the schedule.")
-    options: Options = Field(
-        default_factory=dict, description="Options of that schedule, e.g. rise, final, factor, patience."
-    )
 
 
 class EarlyStoppingConfig(Section):
@@ -300,14 +288,15 @@ class ValidationConfig(Section):
         "that come so close to the best one the middle is chosen, of the minimum areas the smallest of those "
         "that tell most images right.",
     )
-    min_area_px: tuple[int, ...] = Field(
+    min_area_px: tuple[AreaPx, ...] = Field(
         default=(0, 10, 25, 50, 100, 200),
-        description="Minimum areas in px to choose from; see slack.",
+        min_length=1,
+        description="Minimum areas in px to choose from, 0 or more; see slack.",
     )
     presence_px: int | Literal["tuned"] = Field(
         default=1,
-        description="Pixels of a class that make an image positive; with fewer it is not told at all. tuned: "
-        "the number that tells most validation images right.",
+        description="Pixels of a class that make an image positive, 1 or more; with fewer it is not told at "
+        "all. tuned: the number that tells most validation images right.",
     )
     presence_of_px: int = Field(
         default=0,
@@ -315,6 +304,13 @@ class ValidationConfig(Section):
         description="Pixels of the image that presence_px was meant for: photographs of another size get it "
         "in proportion; 0 = as it is.",
     )
+
+    @field_validator("presence_px")
+    @classmethod
+    def _pixels(cls, presence_px: Any) -> Any:
+        if isinstance(presence_px, int) and presence_px < 1:
+            raise ValueError("expected 1 px or more, or 'tuned'")
+        return presence_px
 
 
 class BundleConfig(Section):
@@ -329,8 +325,10 @@ class BundleConfig(Section):
         default=False,
         description="Classes may overlap in the answers although they never do in the data (sigmoid heads).",
     )
-    working_scales: tuple[float, ...] = Field(
-        default=(1.0,), min_length=1, description="Image scales that inspection may try; 1 = as trained."
+    working_scales: tuple[ImageScale, ...] = Field(
+        default=(1.0,),
+        min_length=1,
+        description="Image scales that inspection may try, 1/64..8; 1 = as trained.",
     )
 
 
@@ -386,6 +384,5 @@ class TrainConfig(Section):
     def _consistent(self) -> TrainConfig:
         check_task(self)
         check_synth(self)
-        if self.train.steps is None and self.train.epochs is None and self.train.minutes is None:
-            raise ValueError("train needs one of epochs, steps or minutes")
+        check_together(self)
         return self

@@ -10,6 +10,24 @@ if TYPE_CHECKING:
     from flawscope.training.config import TrainConfig
 
 
+def check_together(config: TrainConfig) -> None:
+    """Refuse what is in range by itself, but not beside another key, or not for training."""
+    floor = config.schedule.options.get("min_lr", 0.0)
+    if config.schedule.name == "plateau" and floor > config.optimiser.lr:
+        raise ValueError(
+            f"schedule.options.min_lr is {floor:g}; expected at most optimiser.lr, {config.optimiser.lr:g}"
+        )
+    if not all(0 <= mean <= 1 for mean in config.input.mean):
+        raise ValueError(f"input.mean is {list(config.input.mean)}; expected values from 0 to 1, not to 255")
+    if not all(std <= 1 for std in config.input.std):
+        raise ValueError(f"input.std is {list(config.input.std)}; expected values above 0 up to 1, not 255")
+    if config.input.size_hw is not None and max(config.input.size_hw) > 16384:
+        raise ValueError(f"input.size_hw is {list(config.input.size_hw)}; expected at most 16384 px a side")
+    train = config.train
+    if train.steps is None and train.epochs is None and train.minutes is None:
+        raise ValueError("train needs one of epochs, steps or minutes")
+
+
 def check_task(config: TrainConfig) -> None:
     """Refuse what does not go with the task: losses, monitored figures, sizes of input."""
     monitor = config.train.monitor

@@ -67,7 +67,9 @@ def parse_config(table: Mapping[str, Any], where: str = "configuration") -> Trai
     try:
         return TrainConfig.model_validate(table)
     except ValidationError as error:
-        lines = [_explain(item) for item in error.errors()]
+        # A list is also called too short where one of its values is out of range.
+        found = [item for item in error.errors() if not (item["type"] == "too_short" and item["input"])]
+        lines = [_explain(item) for item in found]
         raise ConfigError(f"{where}: " + "\n".join(lines)) from error
 
 

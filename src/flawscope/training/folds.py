@@ -29,6 +29,7 @@ from flawscope.training.loop import LAST
 from flawscope.training.prepare import check_val, fold_splits, protocol_split
 from flawscope.training.progress import LogReporter, Reporter
 from flawscope.training.run import CONFIG, METRICS, SPLIT, Run, fresh_folder, train
+from flawscope.training.try_parts import try_parts
 
 CURVES = "curves.png"
 
@@ -58,6 +59,7 @@ def train_folds(
     reporter: Reporter = options.get("reporter") or LogReporter(config.train.log_every)
     options["reporter"] = reporter
     config = _of_seed_and_start(config, options.pop("seed", None), init)
+    try_parts(config, dataset)
     config = without_idle_freeze(config, reporter)
     root = make_folder(out)
     if not resume and os.environ.get("RANK", "0") == "0":

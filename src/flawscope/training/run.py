@@ -55,6 +55,7 @@ from flawscope.training.session import (
 )
 from flawscope.training.synth_pool import SynthPool
 from flawscope.training.timing import plan_steps
+from flawscope.training.try_parts import try_parts
 from flawscope.training.validate import Validator
 
 CONFIG, SPLIT, METRICS, ENVIRONMENT = "config.toml", "split.json", "metrics.json", "environment.json"
@@ -107,6 +108,7 @@ def train(
         config, split = _resumed(folder)
     else:
         config = _with_calls(config, minutes, seed, init)
+    try_parts(config, dataset)
     if config.two_step.steps != "off":
         # Each step is trained by this very function.
         from flawscope.training.two_step import train_steps

@@ -23,8 +23,10 @@ import numpy as np
 from flawscope.data import synthetic
 from flawscope.data.synthetic.concrete import ConcreteOptions, render_concrete
 from flawscope.data.synthetic.cracks import CrackOptions
+from flawscope.data.synthetic.fill import FILLS
 from flawscope.data.synthetic.kinds import kind_named
 from flawscope.data.synthetic.painted import paint_cracks
+from flawscope.data.synthetic.paths import PATHS
 from flawscope.errors import ConfigError, TrainingError
 from flawscope.images.atomic import atomic_path
 from flawscope.training.config import SynthConfig
@@ -71,9 +73,15 @@ def concrete_options(given: Mapping[str, Any]) -> Any:
     options = dict(given)
     cracks = options.pop("cracks", None)
     built = _build(ConcreteOptions, options, "data.synth.options")
-    return (
-        replace(built, cracks=_build(CrackOptions, cracks, "data.synth.options.cracks")) if cracks else built
-    )
+    return replace(built, cracks=_cracks(cracks, "data.synth.options.cracks")) if cracks else built
+
+
+def _cracks(given: Mapping[str, Any], where: str) -> Any:
+    for key, known in (("path", PATHS), ("fill", FILLS)):
+        name = given.get(key)
+        if name is not None and name not in known:
+            raise ConfigError(f"{where}.{key} is {name!r}; expected one of {', '.join(known)}.")
+    return _build(CrackOptions, given, where)
 
 
 def _build(kind: Any, options: Mapping[str, Any], where: str) -> Any:
@@ -87,7 +95,7 @@ def _build(kind: Any, options: Mapping[str, Any], where: str) -> Any:
 
 def crack_options(given: Mapping[str, Any]) -> CrackOptions | None:
     """Return what may be drawn on a photograph; None leaves it to chance. Raises ConfigError."""
-    return _build(CrackOptions, given, "data.synth.options") if given else None
+    return _cracks(given, "data.synth.options") if given else None
 
 
 def part_of(ground: tuple[RgbImage, Mask], size_hw: tuple[int, int], seed: int) -> tuple[RgbImage, Mask]:

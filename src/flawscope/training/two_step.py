@@ -31,6 +31,7 @@ from flawscope.training.init_from import check_initial
 from flawscope.training.loop import LAST
 from flawscope.training.progress import Reporter
 from flawscope.training.run import CONFIG, SPLIT, Run, fresh_folder, train
+from flawscope.training.try_parts import try_parts
 from flawscope.training.two_step_config import CLASSES, GATE, classes_config, gate_config
 from flawscope.training.two_step_data import StepData, split_for_step, split_of_steps, step_data
 from flawscope.types import Sample
@@ -70,6 +71,7 @@ def train_steps(
     sets = {GATE: data.gate, CLASSES: data.classes}
     if not resume:  # told before the first step is written, not after it
         for name, one in steps.items():
+            try_parts(one, sets[name])
             check_initial(one, sets[name].classes)
     if not resume and main:
         fresh_folder(folder, beside_folds=config.train.refit)
