@@ -197,6 +197,7 @@ def table(runs: Sequence[Figures], figure: str = "iou_image_mean") -> dict[str, 
         rows[name] |= {key: value for key, value in own.items() if not key.startswith("fold-")}
         if folds:
             rows[name]["folds_mean"] = statistics.fmean(folds)
+            rows[name]["folds"] = len(folds)
             rows[name]["folds_sd"] = statistics.stdev(folds) if len(folds) > 1 else 0.0
     return rows
 

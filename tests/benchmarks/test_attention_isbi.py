@@ -85,9 +85,11 @@ def test_runs_calls_and_table(tmp_path: Path) -> None:
     assert [row["went_on"] for row in figures["runs"]] == [0] * 14 + [1, 0]
     written = json.loads((tmp_path / "r.json").read_text())["figures"]
     ours = dict.fromkeys(("all", "held-out", "sane", "folds_mean"), 80.0)
-    assert written["table"]["Full Attention U-net"] == {"printed": 90.02, **ours, "folds_sd": 0.0}
+    assert written["table"]["Full Attention U-net"] == {
+        "printed": 90.02, **ours, "folds": 5, "folds_sd": 0.0
+    }  # fmt: skip
     both = {name: pytest.approx(60.0) for name in ours}
-    assert written["table_with_background"]["Full Attention U-net"] == {**both, "folds_sd": 0.0}
+    assert written["table_with_background"]["Full Attention U-net"] == {**both, "folds": 5, "folds_sd": 0.0}
     best = written["sane_best"]
     assert best["best"] == "Full Attention U-net" and best["images"] == 2
     assert best["others"]["U-net"]["difference"] == pytest.approx(-10.0)
