@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from flawscope.bundle import Bundle
 from flawscope.cli.app import main
@@ -13,14 +15,22 @@ from flawscope.data.open import open_dataset
 from flawscope.data.split_file import load_split
 from flawscope.errors import ConfigError
 from flawscope.inspection.inspector import Inspector
+from flawscope.models import build_model
 from flawscope.training.config_load import load_config, recipe_names
+from flawscope.training.freezing import encoder_of
 from flawscope.training.loop import fit
 
 from .small import make_job
 from .steel_strips import kinds, write_severstal
 
 SEVERSTAL = [name for name in recipe_names() if name.startswith("severstal-")]
+SMALL = ("input.size_hw=[32, 64]", "data.protocol_options={ per_class = 1, several = 1, clean = 0 }")
 QUICK = ("train.steps=2", "train.device=cpu", "train.workers=0", "train.threads=1")
+
+
+def words(*sets: str) -> list[str]:
+    """``--set`` before each of them."""
+    return [word for text in sets for word in ("--set", text)]
 
 
 def test_there_are_nine() -> None:
@@ -75,27 +85,74 @@ def check_run(out: Path, tested: int, photo_px: int) -> None:
     assert presence["class-3"] == round(200 * photo_px / 102_400)
 
 
-def test_the_command_on_a_small_folder_of_that_form(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_on_a_small_folder_of_that_form(tmp_path: Path) -> None:
+    """Frozen, with the encoder's weights from a file: they come out of the run as they went in."""
     data = write_severstal(tmp_path / "data", kinds(4), (64, 160))
-    command = [
-        "train",
-        "severstal-resnet34",
-        "--data",
-        str(data),
-        "--folds",
-        "0",
-        "--out",
-        str(tmp_path / "run"),
-    ]
-    sets = (*QUICK, "input.size_hw=[32, 64]", "train.batch=4", "data.balance.target=6")
-    options = "data.protocol_options={ per_class = 1, several = 1, clean = 0 }"
-    assert main([*command, *(word for text in (*sets, options) for word in ("--set", text))]) == 0
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        weights = dict(encoder_of(build_model("smp-unet", encoder="resnet18")).state_dict())
+    save_file(weights, tmp_path / "resnet18.safetensors")
+    command = ["train", "severstal-resnet34", "--data", str(data), "--folds", "0", "--out"]
+    sets = (*QUICK, *SMALL, "train.batch=4", "data.balance.target=6", "model.options.encoder=resnet18")
+    file = f"model.options.encoder_weights=file:{tmp_path / 'resnet18.safetensors'}"
+    assert main([*command, str(tmp_path / "run"), *words(*sets, file)]) == 0
     check_run(tmp_path / "run", 5, 64 * 160)
     trained = load_split(tmp_path / "run" / "split.json")
     dataset = open_dataset(data)
     assert all(dataset[name].mask.any() for part in trained.parts.values() for name in part)  # type: ignore[union-attr]
+    bundle = Bundle.load(tmp_path / "run")
+    path = bundle.file(bundle.stage(), "weights")
+    assert path is not None
+    learned = {key.partition("encoder.")[2]: value for key, value in load_file(path).items()}
+    still = [key for key, value in weights.items() if value.dim() == 4]
+    assert len(still) == 20 and all(torch.equal(learned[key], weights[key]) for key in still)
+    assert not torch.equal(learned["bn1.running_mean"], weights["bn1.running_mean"])
+
+
+@pytest.mark.parametrize(
+    ("less", "folds", "target"),
+    [
+        (("folds.count=2", "data.balance.target=8"), 2, 4),
+        pytest.param((), 5, round(1291 * 4 / 5), marks=pytest.mark.slow, id="as the recipe has them"),
+    ],
+)
+def test_the_commands_of_the_page(less: tuple[str, ...], folds: int, target: int, tmp_path: Path) -> None:
+    data, run = str(write_severstal(tmp_path / "data", kinds(6), (32, 80))), str(tmp_path / "run")
+    sets = words(*QUICK, *SMALL, "train.steps=1", *less)
+    train = ["train", "severstal-unet", "--data", data, "--out", run, *sets]
+    assert main(train) == 0
+    root = load_split(tmp_path / "run" / "split.json")
+    assert len(root.folds) == folds and len(root.part("test")) == 5
+    last = load_config(tmp_path / "run" / f"fold-{folds - 1}" / "config.toml")
+    assert last.data.balance.target == target
+    done = {path: path.stat().st_mtime_ns for path in tmp_path.glob("run/fold-*/bundle/manifest.json")}
+    assert len(done) == folds and main([*train, "--resume"]) == 0
+    assert {path: path.stat().st_mtime_ns for path in done} == done, "folds that are done stay"
+    tables = str(tmp_path / "tables")
+    assert main(["table", run, "--data", data, "--like", "thesis-61,thesis-65", "--out", tables]) == 0
+    assert {path.stem for path in (tmp_path / "tables").glob("*.csv")} >= {"thesis-61", "thesis-65"}
+    bundle, answer = str(tmp_path / "run/fold-0/bundle"), tmp_path / "answer"
+    inspect = ["inspect", str(tmp_path / "data/test_images"), "--model", bundle, "--out", str(answer)]
+    assert main([*inspect, "--format", "submission"]) == 0
+    assert "ImageId,ClassId,EncodedPixels" in (answer / "submission.csv").read_text(encoding="utf-8")
+
+
+def test_the_capstones_commands_by_its_own_protocol(tmp_path: Path) -> None:
+    strips = [*kinds(10), *[()] * 30]
+    data, run = str(write_severstal(tmp_path / "data", strips, (32, 64))), str(tmp_path / "run")
+    small = ("input.size_hw=[32, 64]", "two_step.per_class=10", "train.steps=1", "classify.train_figures=4")
+    sets = words(*QUICK, *small, "model.options={ widths = [4, 8], hidden = 4 }")
+    assert main(["train", "two-step-capstone", "--data", data, "--out", run, *sets]) == 0
+    parts = load_split(tmp_path / "run" / "split.json").parts
+    # 10 % test, then 20 % of the rest validation, of ten strips of each class alone and as many clean ones.
+    assert {part: len(names) for part, names in parts.items()} == {"train": 57, "val": 15, "test": 8}
+    for part in ("train", "test"):
+        figures = str(tmp_path / "figures" / part)
+        assert main(["evaluate", run, data, "--part", part, "--out", figures]) == 0
+    shown = [f"{part}={tmp_path / 'figures' / part}" for part in ("train", "test")]
+    tables = str(tmp_path / "tables")
+    assert main(["table", *shown, "--like", "capstone-17,capstone-19", "--out", tables]) == 0
+    assert {path.stem for path in (tmp_path / "tables").glob("*.csv")} >= {"capstone-17", "capstone-19"}
 
 
 @pytest.mark.slow
