@@ -43,7 +43,8 @@ def build_model(name: str, **options: object) -> nn.Module:
     try:
         return build(**options)
     except (TypeError, ValueError, RuntimeError) as error:  # the last of sizes that torch cannot make
-        raise ConfigError(f"network {name} cannot be built with {sorted(options)}: {error}") from error
+        given = ", ".join(f"{key} = {value!r}" for key, value in sorted(options.items()))
+        raise ConfigError(f"network {name} cannot be built with {given}: {error}") from error
 
 
 def stride_multiple(model: nn.Module) -> int:

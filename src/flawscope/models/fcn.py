@@ -53,8 +53,10 @@ class FCNOptions:
             raise ConfigError(
                 f"fcn: upsampling is {self.upsampling!r}; expected one of {', '.join(UPSAMPLINGS)}."
             )
-        if not 0.0 <= self.dropout < 1.0 or any(width < 1 for width in self.head_widths):
-            raise ConfigError("fcn: dropout must be at least 0 and below 1, and head_widths positive.")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"fcn: dropout is {self.dropout}; expected at least 0 and below 1.")
+        if any(width < 1 for width in self.head_widths):
+            raise ConfigError(f"fcn: head_widths is {list(self.head_widths)}; expected positive numbers.")
 
 
 class FCN(nn.Module):

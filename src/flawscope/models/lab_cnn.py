@@ -62,7 +62,10 @@ class LabCnnOptions:
             },
         )
         if not self.widths or min(self.widths) < 1 or self.convs_per_stage < 1 or self.hidden < 1:
-            raise ConfigError("lab-cnn: widths, convs_per_stage and hidden must be 1 or more.")
+            raise ConfigError(
+                f"lab-cnn: widths is {list(self.widths)}, convs_per_stage {self.convs_per_stage}, hidden "
+                f"{self.hidden}; expected 1 or more for each."
+            )
         if self.kernel_px < 1 or self.kernel_px % 2 == 0:
             raise ConfigError(f"lab-cnn: kernel_px is {self.kernel_px}; expected an odd number.")
         if self.padding == "valid" and self.shortcut != "none":

@@ -84,8 +84,10 @@ class UNetOptions:
         for key, flag in flags.items():
             if not isinstance(flag, bool):  # any text would count as true, "off" and "false" as well
                 raise ConfigError(f"unet: {key} is {flag!r}; expected true or false.")
-        if self.convs_per_level < 1 or not 0.0 <= self.dropout < 1.0:
-            raise ConfigError("unet: convs_per_level must be 1 or more, and dropout at least 0 and below 1.")
+        if self.convs_per_level < 1:
+            raise ConfigError(f"unet: convs_per_level is {self.convs_per_level}; expected 1 or more.")
+        if not 0.0 <= self.dropout < 1.0:
+            raise ConfigError(f"unet: dropout is {self.dropout}; expected at least 0 and below 1.")
 
 
 class SkipPath(nn.Module):

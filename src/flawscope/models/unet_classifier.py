@@ -44,7 +44,10 @@ class UnetClassifierOptions:
             {"norm": (self.norm, tuple(NORMS)), "activation": (self.activation, tuple(ACTIVATIONS))},
         )
         if not self.widths or min(self.widths) < 1 or self.hidden < 0:
-            raise ConfigError("unet-classifier: widths must be 1 or more, hidden 0 or more.")
+            raise ConfigError(
+                f"unet-classifier: widths is {list(self.widths)}, hidden {self.hidden}; expected widths of 1 "
+                "or more, hidden of 0 or more."
+            )
         for name, share in (("dropout", self.dropout), ("head_dropout", self.head_dropout)):
             if not 0.0 <= share < 1.0:
                 raise ConfigError(f"unet-classifier: {name} is {share}; expected at least 0 and below 1.")
