@@ -24,7 +24,7 @@ from flawscope.bundle import (
     zip_bundle,
 )
 from flawscope.errors import BundleError, OutputError
-from flawscope.manifest import NetworkSpec
+from flawscope.manifest import NetworkSpec, Strict
 
 
 def make(root: Path, files: dict[str, bytes | Path] | None = None, **changes: object) -> Bundle:
@@ -387,3 +387,14 @@ def test_class_lists_must_be_unique_and_start_at_one() -> None:
         classes = tuple(ClassSpec(id=i, name=n) for i, n in zip(ids, names, strict=True))
         with pytest.raises(ValueError, match=r"unique|start at 1"):
             Manifest(classes=classes, input=InputSpec(), stages=(stage,))
+
+
+def test_keys_that_came_later_are_left_out_while_they_say_nothing() -> None:
+    kinds = [kind for kind in Strict.__subclasses__() if kind.later]
+    assert {kind.__name__ for kind in kinds} >= {"Chosen", "Manifest", "Promise", "StageSpec"}
+    for kind in kinds:
+        assert kind.later <= kind.model_fields.keys(), kind
+        assert not any(kind.model_fields[key].is_required() for key in kind.later), kind
+    assert set(Chosen(value=2.0).model_dump()) == {"value", "rule", "data"}
+    assert Chosen(value=2.0, of_px=400).model_dump()["of_px"] == 400
+    assert StageSpec(files={"onnx": "model.onnx"}).model_dump().keys() == {"role", "network", "files"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -36,6 +36,21 @@ class Strict(BaseModel):
     """Base: frozen, unknown keys refused, no NaN or infinity."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    later: ClassVar[frozenset[str]] = frozenset()
+    """Keys that older manifests do not have. They are left out where they say nothing but their default, so
+    that such a manifest keeps its text, and the bundle its hash."""
+
+    @model_serializer(mode="wrap")
+    def _without_later(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = write(self)
+        fields = type(self).model_fields
+        idle = {
+            key
+            for key in self.later
+            if getattr(self, key) == fields[key].get_default(call_default_factory=True)
+        }
+        return {key: value for key, value in content.items() if key not in idle}
 
 
 class ClassSpec(Strict):
@@ -130,6 +145,8 @@ class NetworkSpec(Strict):
 class Chosen(Strict):
     """A number with the rule that chose it and the data that it was chosen on."""
 
+    later: ClassVar[frozenset[str]] = frozenset({"of_px"})
+
     value: float
     rule: str = ""
     data: str = ""
@@ -139,12 +156,6 @@ class Chosen(Strict):
         description="Of a number of pixels: the photograph that it is meant for, height times width; others "
         "get it in proportion. None: every photograph takes it as it is.",
     )
-
-    @model_serializer(mode="wrap")
-    def _without_no_photograph(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A number for every photograph keeps its text, and so the bundle its hash."""
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key != "of_px" or value is not None}
 
 
 class WidthErrors(Strict):
@@ -171,16 +182,14 @@ class WidthErrors(Strict):
         return self
 
 
-_OF_GATES = ("input", "threshold")
-_LATER = ("width_errors", "differences_data")
-
-
 class StageSpec(Strict):
     """One network of the bundle and its files, as paths inside the bundle with ``/``.
 
     A ``gate`` looks at the whole image, resized as its own ``input`` says, and answers with one logit:
     whether there is a defect. What it takes for clean is spared the other stages.
     """
+
+    later: ClassVar[frozenset[str]] = frozenset({"input", "threshold"})
 
     role: Role = "segment"
     network: NetworkSpec = NetworkSpec()
@@ -191,12 +200,6 @@ class StageSpec(Strict):
     threshold: Chosen | None = Field(
         default=None, description="Gate: probability of a defect from which the image is looked at closely."
     )
-
-    @model_serializer(mode="wrap")
-    def _without_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Only a gate says what only gates have: a manifest without one keeps its text, and its hash."""
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if value is not None or key not in _OF_GATES}
 
     @model_validator(mode="after")
     def _gate_is_whole(self) -> Self:
@@ -224,6 +227,8 @@ class Promise(Strict):
     Change any of it and the promise is void; see :mod:`flawscope.inspection.promises`.
     """
 
+    later: ClassVar[frozenset[str]] = frozenset({"fusion"})
+
     risk: Literal["pixels", "cracks", "images"]
     level: float = Field(gt=0.0, lt=1.0, description="Largest share that is missed.")
     confidence: float | None = Field(
@@ -246,12 +251,6 @@ class Promise(Strict):
         default="choose", description="What was done with several scales."
     )
 
-    @model_serializer(mode="wrap")
-    def _without_no_fusion(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A promise from a chosen scale, or a single one, keeps its text, and so the bundle its hash."""
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if key != "fusion" or value != "choose"}
-
     @property
     def words(self) -> str:
         """The promise in a line."""
@@ -261,6 +260,8 @@ class Promise(Strict):
 
 class Manifest(Strict):
     """The whole of ``manifest.json``."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"width_errors", "differences_data"})
 
     schema_version: int = Field(default=SCHEMA, alias="schema", ge=1)
     name: str = ""
@@ -329,12 +330,6 @@ class Manifest(Strict):
         if self.width_range_px is not None and not 0 < self.width_range_px[0] <= self.width_range_px[1]:
             raise ValueError("width_range_px is (smallest, largest), above 0")
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A manifest from before these keys were there keeps its text, and its hash."""
-        content: dict[str, Any] = write(self)
-        return {key: value for key, value in content.items() if value or key not in _LATER}
 
     @property
     def two_step(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from flawscope.data.mask_labels import DEFECT
 from flawscope.evaluation.classification import (
     Answers,
     Bools,
@@ -20,8 +21,6 @@ from flawscope.inspection.inspector import Inspector
 from flawscope.types import ClassInfo, FloatArray, RgbImage
 
 GATE, CLASSES = "gate", "classes"
-DEFECT = "defect"
-"""The one class of the gate."""
 
 
 class StepRecorder:
@@ -78,7 +77,7 @@ def with_steps(metrics: LabelMetrics, recorder: StepRecorder, draws: int, seed: 
     gate = replace(
         answers,
         head="sigmoid",
-        class_names=(DEFECT,),
+        class_names=(DEFECT.name,),
         scores=first[:, None],
         truth=bad[:, None],
         thresholds=limit,

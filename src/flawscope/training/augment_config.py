@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from flawscope.training.section import Section
 
 RandomStep = Literal[
     "flip", "rotate", "brightness_contrast", "shift_scale_rotate", "shear", "scale", "translate",
@@ -26,11 +28,7 @@ def _check_range(pair: tuple[float, float], name: str, up_to: float) -> None:
         raise ValueError(f"{name} is {list(pair)}; expected 0 < smallest <= largest <= {up_to:g}")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class AffineConfig(_Section):
+class AffineConfig(Section):
     """Small rotation, scale, shear and shift in one resampling."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
@@ -50,21 +48,21 @@ class AffineConfig(_Section):
         return self
 
 
-class AmountConfig(_Section):
+class AmountConfig(Section):
     """A change of random strength up to an amount, either way."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
     amount: float = Field(0.2, ge=0, le=1, description="Largest change: 0 none, 1 as much again or nothing.")
 
 
-class HueConfig(_Section):
+class HueConfig(Section):
     """Turns the colour circle."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
     degrees: float = Field(10.0, ge=0, le=180, description="Largest turn either way, in degrees.")
 
 
-class GammaConfig(_Section):
+class GammaConfig(Section):
     """Value to the power of gamma, on 0..1."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
@@ -78,7 +76,7 @@ class GammaConfig(_Section):
         return self
 
 
-class BlurConfig(_Section):
+class BlurConfig(Section):
     """Gaussian blur."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
@@ -92,7 +90,7 @@ class BlurConfig(_Section):
         return self
 
 
-class NoiseConfig(_Section):
+class NoiseConfig(Section):
     """Gaussian noise, alike or different in the three channels at even odds."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
@@ -106,7 +104,7 @@ class NoiseConfig(_Section):
         return self
 
 
-class JpegConfig(_Section):
+class JpegConfig(Section):
     """Compression and back."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
@@ -118,7 +116,7 @@ class JpegConfig(_Section):
         return self
 
 
-class DownscaleConfig(_Section):
+class DownscaleConfig(Section):
     """Made smaller and larger again: detail is lost, the mask stays."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability, 0..1.")
@@ -132,7 +130,7 @@ class DownscaleConfig(_Section):
         return self
 
 
-class StochasticWidthConfig(_Section):
+class StochasticWidthConfig(Section):
     """CoreDeep's stochastic width: training masks are dilated by squares, one after another."""
 
     mode: Literal["off", "every", "random"] = Field(
@@ -159,7 +157,7 @@ class StochasticWidthConfig(_Section):
         return 1 if self.mode == "off" else 1 + len(self.kernels_px)
 
 
-class RandomAugmentConfig(_Section):
+class RandomAugmentConfig(Section):
     """So many steps of a pool, drawn anew for each crop and done one after another (RandAugment)."""
 
     n: int = Field(0, ge=0, le=19, description="Steps a crop; 0 = off, CoreDeep takes 2.")
@@ -180,7 +178,7 @@ class RandomAugmentConfig(_Section):
         return self
 
 
-class AugmentConfig(_Section):
+class AugmentConfig(Section):
     """Everything that may happen to a crop, in the order in which it happens."""
 
     stochastic_width: StochasticWidthConfig = Field(

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from flawscope.training.section import Section
 
 LOSSES_OF_LABELS = ("cross_entropy", "bce", "focal")
 """Losses that make sense of one answer an image; the others measure overlaps of areas."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ElasticConfig(_Section):
+class ElasticConfig(Section):
     """Every pixel moved a little, neighbours alike (Simard, Steinkraus, Platt 2003)."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability for an image, 0..1.")
@@ -22,7 +20,7 @@ class ElasticConfig(_Section):
     smooth_px: float = Field(7.0, ge=1, le=1000, description="Distance over which ways change, in px.")
 
 
-class EraseConfig(_Section):
+class EraseConfig(Section):
     """A rectangle of the image replaced by its mean grey."""
 
     p: float = Field(0.0, ge=0, le=1, description="Probability for an image, 0..1.")
@@ -37,7 +35,7 @@ class EraseConfig(_Section):
         return self
 
 
-class ClassifyConfig(_Section):
+class ClassifyConfig(Section):
     """Whole images and their labels. Keys of [augment] hold too; whole batches are varied at once."""
 
     shift_px: int = Field(

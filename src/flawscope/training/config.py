@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from flawscope.manifest import InputSpec
 from flawscope.training.augment_config import AugmentConfig
@@ -17,6 +17,7 @@ from flawscope.training.config_checks import check_synth, check_task, check_toge
 from flawscope.training.learning_config import LossTerm, OptimiserConfig, ScheduleConfig
 from flawscope.training.option_ranges import check_generator
 from flawscope.training.protocol_config import EncoderConfig, FoldsConfig
+from flawscope.training.section import Section
 from flawscope.training.two_step_config import TwoStepConfig
 from flawscope.types import Task
 
@@ -25,12 +26,6 @@ Side = Annotated[int, Field(ge=32, le=8192)]
 AreaPx = Annotated[int, Field(ge=0, le=1_000_000_000)]
 ImageScale = Annotated[float, Field(ge=1 / 64, le=8)]
 Transform = Literal["rotate180", "rotate10", "flip-horizontal", "flip-vertical"]
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, and strict about unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ModelConfig(Section):

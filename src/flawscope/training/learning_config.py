@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from flawscope.training.option_ranges import (
     LOSS_OPTIONS,
@@ -12,15 +12,12 @@ from flawscope.training.option_ranges import (
     SCHEDULE_OPTIONS,
     check_options,
 )
+from flawscope.training.section import Section
 
 Options = dict[str, Any]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class LossTerm(_Section):
+class LossTerm(Section):
     """One term of the loss; the terms are summed."""
 
     name: str = Field(description="Name in flawscope.training.losses.LOSSES.")
@@ -33,7 +30,7 @@ class LossTerm(_Section):
         return self
 
 
-class OptimiserConfig(_Section):
+class OptimiserConfig(Section):
     """How the weights move."""
 
     name: str = Field(default="adamw", description="sgd, adagrad, adadelta, rmsprop, adam or adamw.")
@@ -51,7 +48,7 @@ class OptimiserConfig(_Section):
         return self
 
 
-class ScheduleConfig(_Section):
+class ScheduleConfig(Section):
     """How the learning rate moves over the steps."""
 
     name: str = Field(default="onecycle", description="constant, plateau, cosine or onecycle.")

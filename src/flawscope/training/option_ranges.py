@@ -154,7 +154,7 @@ CRACK_OPTIONS: Options = {
     "surround": _FLAG,
     "label_margin_px": number(0, 100),
 }
-"""Options of the cracks on them."""
+"""Options of the cracks on synthetic images."""
 
 CONCRETE_OPTIONS: Options = {
     "clean_share": _SHARE,

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from flawscope.training.section import Section
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class EncoderConfig(_Section):
+class EncoderConfig(Section):
     """An encoder that was trained before: how long it is held still, and how slowly it learns after that."""
 
     freeze: bool = Field(
@@ -32,7 +30,7 @@ class EncoderConfig(_Section):
     )
 
 
-class FoldsConfig(_Section):
+class FoldsConfig(Section):
     """How a run of folds is made. The thesis: copies before, weights carried; both let a fold see its
     validation images."""
 

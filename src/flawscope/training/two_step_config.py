@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from flawscope.training.section import Section
 
 if TYPE_CHECKING:
     from flawscope.training.config import TrainConfig
@@ -14,10 +16,8 @@ GATE, CLASSES = "gate", "classes"
 """Names of the steps and of their folders in a run."""
 
 
-class TwoStepConfig(BaseModel):
+class TwoStepConfig(Section):
     """A gate that tells defective images from clean ones, then a class of each defective image."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     steps: Literal["off", "gate", "both"] = Field(
         "off",

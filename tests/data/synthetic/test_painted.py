@@ -44,9 +44,9 @@ def test_what_is_labelled_is_seen_and_far_from_it_the_photograph_stays() -> None
 def test_labels_that_were_there_stay() -> None:
     image, mask = _ground(), np.zeros((160, 160), np.uint8)
     mask[:40], mask[40:80] = 1, 255
-    drawn = paint_cracks(2, image, mask, CrackOptions(count=2, fill="void", width_px=(3.0, 8.0)), class_id=3)
+    drawn = paint_cracks(2, image, mask, CrackOptions(count=2, fill="void", width_px=(3.0, 8.0)))
     assert (drawn.mask[:40] == 1).all() and (drawn.mask[40:80] == 255).all()
-    assert set(np.unique(drawn.mask[80:])) == {0, 3}
+    assert set(np.unique(drawn.mask[80:])) == {0, 1}
     assert mask[80:].max() == 0
 
 

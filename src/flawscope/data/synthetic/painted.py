@@ -31,9 +31,7 @@ _MATERIALS: tuple[Material, ...] = ("asphalt", "concrete", "plaster")
 """Whose courses and fillings are drawn; a wall's would follow joints that nobody has pointed out."""
 
 
-def paint_cracks(
-    seed: int, image: RgbImage, mask: Mask, options: CrackOptions | None = None, class_id: int = 1
-) -> SynthImage:
+def paint_cracks(seed: int, image: RgbImage, mask: Mask, options: CrackOptions | None = None) -> SynthImage:
     """Draw cracks on a photograph; the same bytes for the same arguments.
 
     Without ``options`` one crack (a tree or a net counts as one) of 1.5 to 12 px typical width is drawn, of
@@ -41,7 +39,7 @@ def paint_cracks(
     holds the drawn ones only, ``mask`` (H x W uint8) also what ``mask`` held.
 
     :param image: H x W x 3 uint8 RGB, at least 32 px a side.
-    :param mask: H x W uint8; pixels with a value other than 0 keep it.
+    :param mask: H x W uint8; pixels with a value other than 0 keep it, drawn cracks become 1.
     :raises UsageError: a negative seed, a picture that is too small, or a mask of another size.
     """
     _check(seed, image, mask)
@@ -58,7 +56,7 @@ def paint_cracks(
     smooth = np.asarray(Image.fromarray(painted).filter(ImageFilter.BoxBlur(1)))
     seen = tuple(crack for crack in drawn if visible(crack, smooth))
     truth = draw_mask(seen, (mask.shape[0], mask.shape[1]), chosen.label_margin_px)
-    labels = np.where((mask == 0) & (truth == 1), np.uint8(class_id), mask).astype(np.uint8)
+    labels = np.where((mask == 0) & (truth == 1), 1, mask).astype(np.uint8)
     recipe = {"kind": "painted", "seed": seed, "hidden_cracks": len(drawn) - len(seen), "material": material}
     return SynthImage(painted, labels, seen, recipe)
 
