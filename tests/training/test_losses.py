@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from flawscope.errors import ConfigError
@@ -18,12 +20,14 @@ from flawscope.training.losses import (
     cross_entropy,
     dice,
     focal,
+    tolerant_dice,
     tversky,
 )
 from flawscope.training.lovasz import jaccard_gradient, lovasz
+from flawscope.training.tolerant import disk_max
 
-SIGMOID = ["bce", "dice", "focal", "binary_focal_dice", "tversky", "lovasz"]
-SOFTMAX = ["cross_entropy", "dice", "focal", "tversky", "lovasz"]
+SIGMOID = ["bce", "dice", "focal", "binary_focal_dice", "tversky", "tolerant_dice", "lovasz"]
+SOFTMAX = ["cross_entropy", "dice", "focal", "tversky", "tolerant_dice", "lovasz"]
 
 
 def logit(*shares: float) -> Tensor:
@@ -93,6 +97,39 @@ def test_tversky_by_hand() -> None:
     assert tversky(P, T, V, gamma=0.75).item() == pytest.approx((1 - index) ** 0.75)
     half = tversky(P, T, V, alpha=0.5, beta=0.5, smooth=0.5).item()
     assert half == pytest.approx(dice(P, T, V, smooth=1.0).item())
+
+
+def test_tolerant_dice_by_hand() -> None:
+    """Tolerance 1: the truth at pixels 0 and 3 reaches 0 to 3; each pixel sees its neighbours."""
+    p_hit, p_sum, t_hit = 0.9 + 0.2 + 0.6 + 0.3, 2.0, 0.9 + 0.6
+    precision, recall = (p_hit + 1) / (p_sum + 1), (t_hit + 1) / (2 + 1)
+    expected = 1 - 2 * precision * recall / (precision + recall)
+    assert tolerant_dice(P, T, V, tolerance_px=1).item() == pytest.approx(expected)
+    f2 = 1 - 5 * precision * recall / (4 * precision + recall)
+    assert tolerant_dice(P, T, V, tolerance_px=1, beta=2.0).item() == pytest.approx(f2)
+
+
+def test_tolerant_dice_forgives_two_pixels_and_no_more() -> None:
+    truth = torch.zeros(1, 1, 9, 12, dtype=torch.float64)
+    truth[..., 4, :] = 1
+
+    def loss_of(rows_down: int) -> float:
+        logits = 60.0 * truth.roll(rows_down, dims=2) - 30.0
+        return tolerant_dice(logits, truth, all_valid(logits), smooth=1e-6).item()
+
+    for rows_down in (-2, 0, 2):
+        assert loss_of(rows_down) == pytest.approx(0.0, abs=1e-9)
+    assert loss_of(3) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("radius_px", [0, 1, 2, 3, 5])
+def test_disk_max_is_the_maximum_over_a_disk(radius_px: int) -> None:
+    values = torch.rand(2, 3, 13, 17)
+    across, down = np.meshgrid(*[np.arange(-radius_px, radius_px + 1)] * 2)
+    disk = across**2 + down**2 <= radius_px**2
+    for plane, found in zip(values.flatten(0, 1), disk_max(values, radius_px).flatten(0, 1), strict=True):
+        expected = ndimage.maximum_filter(plane.numpy(), footprint=disk, mode="constant", cval=0.0)
+        assert np.array_equal(found.numpy(), expected)
 
 
 def test_binary_focal_dice_is_the_sum() -> None:

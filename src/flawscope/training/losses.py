@@ -24,6 +24,7 @@ from torch.nn import functional
 
 from flawscope.errors import ConfigError
 from flawscope.training.lovasz import lovasz
+from flawscope.training.tolerant import tolerant_overlaps
 
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -199,6 +200,33 @@ def tversky(
     return _mean_over_classes((1.0 - index) ** gamma, logits, target, background)
 
 
+def tolerant_dice(
+    logits: Tensor,
+    target: Tensor,
+    valid: Tensor,
+    *,
+    tolerance_px: int = 2,
+    beta: float = 1.0,
+    smooth: float = 1.0,
+    pool: str = "batch",
+    background: bool = False,
+) -> Tensor:
+    """1 - soft F-beta of precision and recall that forgive ``tolerance_px``, a class, then the mean.
+
+    The measure ``f1_tol2`` itself, made smooth: precision is the share of the predicted mass within
+    ``tolerance_px`` of the truth, recall the share of the truth with a prediction that near. Outlines inside
+    the tolerance are free, so it belongs beside ``bce`` or ``dice``, which hold them.
+    """
+    _check_pool(pool)
+    p, t = probabilities(logits, target)
+    keep = valid.unsqueeze(1).to(p.dtype)
+    dims = (0, 2, 3) if pool == "batch" else (2, 3)
+    p_hit, p_sum, t_hit, t_sum = tolerant_overlaps(p * keep, t * keep, tolerance_px, dims)
+    precision, recall = (p_hit + smooth) / (p_sum + smooth), (t_hit + smooth) / (t_sum + smooth)
+    score = (1.0 + beta**2) * precision * recall / (beta**2 * precision + recall)
+    return _mean_over_classes(1.0 - score, logits, target, background)
+
+
 def binary_focal_dice(
     logits: Tensor,
     target: Tensor,
@@ -232,6 +260,7 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
     "focal": focal,
     "binary_focal_dice": binary_focal_dice,
     "tversky": tversky,
+    "tolerant_dice": tolerant_dice,
     "lovasz": lovasz,
 }
 """Every loss by name: (logits, target, valid, **options) -> scalar."""

@@ -108,6 +108,13 @@ LOSS_OPTIONS: dict[str, Options] = {
         "pool": _POOL,
         "background": _FLAG,
     },
+    "tolerant_dice": {
+        "tolerance_px": whole(0, 64),
+        "beta": _ABOVE_0,
+        "smooth": _ABOVE_0,
+        "pool": _POOL,
+        "background": _FLAG,
+    },
     "lovasz": {"per_image": _FLAG, "present_only": _FLAG},
 }
 """Loss -> its options, as ``flawscope.training.losses.LOSSES`` takes them."""
