@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import copies_lift
 import segment_budget
 import severstal_overfit
 import steel_folds
 from crack_budget import Command
 from flawscope.cli.app import main
+from flawscope.data.open import open_dataset
 from flawscope.training.config_load import load_config
 from training.steel_strips import kinds, write_severstal
 
@@ -68,7 +70,28 @@ def test_folds_by_both_protocols(tmp_path: Path, capsys: pytest.CaptureFixture[s
     for name in ("0", "1", "mean"):
         one, other = (found["runs"][honest.name][name] for found in (figures, again))
         assert one["test_dice"] == other["test_dice"]
+    _lift(options.work, capsys)
     assert "this leaks" in (tmp_path / "work/tables/thesis-61.md").read_text(encoding="utf-8")
+
+
+def _lift(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every validated image is in one group of either run, and the lift is the difference of differences."""
+    data = open_dataset(work / "data")
+    leaky, honest = (work / f"severstal-unet-{name}" for name in ("thesis", "honest"))
+    copied = copies_lift.with_a_copy(leaky)
+    assert set(copied.values()) == {True, False} and set(copied) <= set(data.names)
+    figures = copies_lift.compare_runs(leaky, honest, data)
+    capsys.readouterr()
+    for one in figures.values():
+        groups = one["with a copy"], one["without"]
+        gains = [group["leaky"] - group["honest"] for group in groups]
+        assert one["lift"] == pytest.approx(gains[0] - gains[1])
+        assert all(0 <= group[name] <= 1 for group in groups for name in ("leaky", "honest"))
+    shown = sum(figures[copies_lift.ALL][group]["images"] for group in ("with a copy", "without"))
+    alone = [figures[name] for name in figures if name != copies_lift.ALL]
+    assert shown == sum(one[group]["images"] for one in alone for group in ("with a copy", "without"))
+    same = copies_lift.compare_runs(leaky, leaky, data)
+    assert same and all(one["lift"] == 0 for one in same.values())
 
 
 def test_the_budget_of_areas(tmp_path: Path) -> None:
