@@ -75,6 +75,17 @@ def test_the_network_grid_counts_fewer_pixels(data: Path, tmp_path: Path) -> Non
     assert pixels == {"original": 6 * 40 * 48, "network": 6 * 20 * 24}
 
 
+def test_a_picture_on_the_network_grid_is_not_shrunk_again(tmp_path: Path) -> None:
+    """Dark lines two pixels wide on the network's grid are dark there, and grey at half that size."""
+    image, mask = np.full((40, 48, 3), 255, np.uint8), np.zeros((40, 48), np.uint8)
+    for top in range(0, 40, 8):
+        image[top : top + 4], mask[top : top + 4] = 0, 1
+    some = replace(dataset(1), samples=(sample("lines", image, mask),))
+    bundle = dark_bundle(tmp_path / "b", input=PLAIN.model_copy(update={"mode": "resize", "factor": 0.5}))
+    got = evaluate(bundle, some, at="network")
+    assert got.value("iou_pooled") == 1
+
+
 def test_presence_is_counted_on_the_grid_at_hand(tmp_path: Path) -> None:
     """A dark block of 160 px of 40 x 48 is told on both grids: a quarter as many pixels of a quarter."""
     image, mask = np.full((40, 48, 3), 200, np.uint8), np.zeros((40, 48), np.uint8)

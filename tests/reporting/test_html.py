@@ -153,7 +153,7 @@ def test_long_tables_point_to_the_csv() -> None:
 
 
 def test_settings_thresholds_and_skipped_files_are_told() -> None:
-    model = ModelFacts("m", "ab" * 32, (ThresholdFact("crack", 0.46, "best F1", "200 images", 24),))
+    model = ModelFacts("m", "ab" * 32, (ThresholdFact("crack", 0.46, "best F1", "200 images", 24, 409_600),))
     text = render(report(report_image(inspected(), None, 1), model=model, skipped_files=2,
                          settings=[("runtime", "onnx")], versions=[("flawscope", "9.9")]))  # fmt: skip
     seen = Reader(text).shown
@@ -162,7 +162,7 @@ def test_settings_thresholds_and_skipped_files_are_told() -> None:
         "0.46",
         "best F1",
         "200 images",
-        "24 px",
+        "24 px of 409,600",
         "runtime",
         "onnx",
         "9.9",

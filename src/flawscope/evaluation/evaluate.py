@@ -300,6 +300,8 @@ def compare(
     progress: Progress | None = None,
 ) -> Iterator[Compared]:
     """Read and predict image after image; what cannot be read is appended to ``failed`` and passed over."""
+    if at == "network" and isinstance(predictor, Inspector):
+        predictor = predictor.on_network_grid()
     for done, sample in enumerate(dataset.samples, start=1):
         try:
             started = time.perf_counter()

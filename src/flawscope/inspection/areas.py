@@ -32,6 +32,11 @@ class LeastPixels:
         presence = {name: _mean((one.presence_px.get(name) for one in every), pixels) for name in names}
         return {**areas, **self.given_area_px}, presence
 
+    def meant_for_px(self, name: str) -> int | None:
+        """Size of photograph that the minimum area of a class is meant for, None where it is for any."""
+        chosen = self.bundles[0].manifest.min_area_px.get(name)
+        return None if chosen is None or name in self.given_area_px else chosen.of_px
+
 
 def _mean(chosen: Iterable[Chosen | None], pixels: int | None) -> int:
     """The mean, rounded, but at least 1 where anything is asked for: a small image needs a pixel too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from flawscope.inspection.gate import chosen_in_two_steps, joint_scores, load_ga
 from flawscope.inspection.labels import average, chosen_classes, label_findings, label_probabilities
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.postprocess import finish_stack
-from flawscope.inspection.preprocess import check_rgb, network_size_hw
+from flawscope.inspection.preprocess import check_rgb, network_size_hw, unscaled
 from flawscope.inspection.resample import shrink_source
 from flawscope.inspection.runtimes import make_runtime
 from flawscope.inspection.stopwatch import Stopwatch, TimedRuntime, TimedSource
@@ -85,8 +86,8 @@ class Inspector:
             check_labels(self.bundles, thresholds, min_area_px)
         self.thresholds = {name: _mean(bundle.threshold(name) for bundle in self.bundles) for name in names}
         self.thresholds.update(thresholds or {})
-        self._least = LeastPixels(self.bundles, min_area_px or {})
-        self.min_area_px, self.presence_px = self._least.at()
+        self.least = LeastPixels(self.bundles, min_area_px or {})
+        self.min_area_px, self.presence_px = self.least.at()
         check_values(self.thresholds, self.min_area_px)
         self.stopwatch = Stopwatch()
         """Where the time goes; only `flawscope bench` asks it."""
@@ -119,7 +120,7 @@ class Inspector:
         ``min_area_px`` and ``presence_px`` are the numbers that the bundle names. Where it names the size of
         photograph that they are meant for, others get them in proportion; areas that were given stay.
         """
-        return self._least.at(size_hw)
+        return self.least.at(size_hw)
 
     @property
     def class_ids(self) -> tuple[int, ...]:
@@ -270,6 +271,12 @@ class Inspector:
             return 0.0
         own = BYTES_PER_PX + _BYTES_PER_FURTHER_CLASS_PX * (len(self.classes) - 1)
         return max(own, *(scaled_bytes_per_px(network, self.options) for network in self._networks))
+
+    def on_network_grid(self) -> Inspector:
+        """The same, for pictures that have the size at which the networks see them: none is resized again."""
+        twin = copy.copy(self)
+        twin._networks = [replace(one, spec=unscaled(one.spec)) for one in self._networks]
+        return twin
 
     # --- inside -----------------------------------------------------------------------------------------
 

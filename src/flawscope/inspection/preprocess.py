@@ -54,6 +54,11 @@ def network_size_hw(size_hw: tuple[int, int], spec: InputSpec) -> tuple[int, int
     return scaled_size_hw(size_hw, spec.factor or 1.0)
 
 
+def unscaled(spec: InputSpec) -> InputSpec:
+    """The manifest's input for pictures that have been through :func:`network_size_hw` already."""
+    return spec if spec.factor is None else spec.model_copy(update={"factor": 1.0})
+
+
 def scaled_size_hw(size_hw: tuple[int, int], factor: float) -> tuple[int, int]:
     """Size times factor, rounded, at least 1 x 1."""
     return max(1, round(size_hw[0] * factor)), max(1, round(size_hw[1] * factor))

@@ -76,7 +76,9 @@ def _model(inspector: Inspector) -> ModelFacts:
         own = chosen is not None and chosen.value == value
         rule, data = (chosen.rule, chosen.data) if own and chosen is not None else ("given for this run", "")
         rule += " (promise void, see the notes)" if own and item.name in void else ""
-        thresholds.append(ThresholdFact(item.name, value, rule, data, area))
+        thresholds.append(
+            ThresholdFact(item.name, value, rule, data, area, inspector.least.meant_for_px(item.name))
+        )
     names = [bundle.manifest.name or bundle.source.name for bundle in inspector.bundles]
     return ModelFacts(
         name=" + ".join(names),

@@ -33,6 +33,8 @@ class ThresholdFact:
     """What chose it, e.g. ``best F1`` or ``given by the user``."""
     data: str = ""
     min_area_px: float = 0.0
+    meant_for_px: int | None = None
+    """Size of the photographs that the area is meant for; others get it in proportion."""
 
 
 @dataclass(frozen=True, slots=True)
