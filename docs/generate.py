@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 
 from flawscope.cli.app import VERBS, main
 from flawscope.training.config import TrainConfig
+from flawscope.training.losses import LOSSES
 from flawscope.training.option_ranges import (
     CONCRETE_OPTIONS,
     CRACK_OPTIONS,
@@ -68,8 +69,15 @@ def configuration_page() -> str:
             if inner(field) is None
         ]
         parts.append("\n".join(rows) + "\n" if len(rows) > 2 else "")
-    parts.append(options_table())
+    parts += [losses_table(), options_table()]
     return "\n".join(part for part in parts if part)
+
+
+def losses_table() -> str:
+    """What each loss is, in the words of its docstring."""
+    rows = [f"| `{name}` | {cell(first_paragraph(loss))} |" for name, loss in LOSSES.items()]
+    head = "## Losses by name\n\nEach `[[loss]]` names one; training goes by their weighted sum.\n"
+    return "\n".join([head, "| loss | what it is |", "|---|---|", *rows]) + "\n"
 
 
 def options_table() -> str:
@@ -115,9 +123,9 @@ def default_of(field: FieldInfo) -> str:
     return f"`{to_toml({'x': plain}).partition('=')[2].strip() or '{}'}`"
 
 
-def first_paragraph(model: type[BaseModel]) -> str:
-    """The first paragraph of a section's docstring, on one line."""
-    return " ".join((model.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")
+def first_paragraph(documented: object) -> str:
+    """The first paragraph of a docstring, on one line."""
+    return " ".join((documented.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")
 
 
 def cell(text: str) -> str:
