@@ -155,6 +155,19 @@ def test_a_fold_with_copies_is_tried_on_the_images_of_each_part(data: Path, tmp_
     assert any("2 turned or flipped copies in part 'val'" in note for note in val.notes)
 
 
+def test_folds_with_copies_are_tried_on_what_each_held_out(data: Path, folds: Path) -> None:
+    """The split of their run has no folds; that of each fold holds copies, which are no images."""
+    write_split(folds / "split.json", Split(parts={"train": NAMES[:4], "test": NAMES[4:]}))
+    with pytest.raises(UsageError, match="split 0"):
+        evaluate_run(find_models(folds), open_dataset(data), part="folds")
+    (folds / "protocol.json").write_text(json.dumps({"schema": 1, "copies": "before"}), encoding="utf-8")
+    for k, val in enumerate(((NAMES[0], f"{NAMES[2]}#rotate180"), NAMES[1:4])):
+        write_split(folds / f"fold-{k}" / "split.json", Split(parts={"train": (), "val": val}))
+    got = evaluate_run(find_models(folds), open_dataset(data), part="folds")
+    shown = [[row.name for row in one.rows] for one in got.folds]  # type: ignore[union-attr]
+    assert shown == [[NAMES[0]], list(NAMES[1:4])]
+
+
 def test_a_data_set_with_the_images_of_a_part_is_enough(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     dark_bundle(run / "bundle")

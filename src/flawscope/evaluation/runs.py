@@ -233,6 +233,12 @@ def _wanted(split: Split, part: str) -> tuple[str, ...]:
 
 
 def _held_out(models: RunModels, dataset: Dataset, split: Split | None) -> list[Dataset]:
+    files = [bundle.parent / SPLIT_FILE for bundle in models.folds]
+    copied = protocol_of(models.path).get("copies") == "before" and not (split and split.folds)
+    if copied and files and all(file.is_file() for file in files):
+        # The run's split has no folds, since copies came after it; each fold's own says what it held out.
+        own = [load_split(file).parts["val"] for file in files]
+        return [dataset.subset([name for name in names if COPY not in name]) for names in own]
     if split is None or len(split.folds) != len(models.folds) or not models.folds:
         have = 0 if split is None else len(split.folds)
         raise UsageError(
