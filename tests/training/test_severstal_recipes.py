@@ -157,7 +157,7 @@ def test_the_capstones_commands_by_its_own_protocol(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["severstal-unet", "severstal-resnet34"])
-def test_the_command_unchanged_on_a_folder_of_that_form(name: str, tmp_path: Path) -> None:
+def test_one_run_at_the_size_of_the_recipe(name: str, tmp_path: Path) -> None:
     data = write_severstal(tmp_path / "data", kinds(60), (256, 1600))
     command = ["train", name, "--data", str(data), "--folds", "0", "--out", str(tmp_path / "run")]
     assert main([*command, "--set", "train.steps=2", "--set", "data.balance.target=12"]) == 0
