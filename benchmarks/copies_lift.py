@@ -67,8 +67,9 @@ def held_out(run: Path, data: Dataset) -> Iterator[tuple[str, str, ClassCounts]]
     for fold in folds_of(run):
         names = [name for name in load_split(fold / "split.json").parts["val"] if COPY not in name]
         metrics = evaluate(fold / "bundle", data.subset(names), part="all", at="network")
+        defects = [name for name in metrics.classes if name != "background"]
         for row in metrics.rows:
-            for name, counts in zip(metrics.classes, row.classes, strict=True):
+            for name, counts in zip(defects, row.classes, strict=True):
                 if counts.tp + counts.fn:
                     yield row.name, name, counts
 
