@@ -2,9 +2,10 @@
 
 Takes two runs of `flawscope train --folds` (as `steel_folds.py --protocols copies honest` makes them), one
 whose copies were made before the folds. Images that its folds validated on are parted into those with a copy
-in the training part and the others. Each is scored by the model of its fold in either run, class by class:
-pixels pooled, hard masks at the bundle's threshold, on the network's grid. In the honest run nothing of an
-image was trained on, so what its own difference between the two groups does not explain is the leak.
+in the training part and the others. Each is scored by the model of its fold in either run, class by class,
+by the images that show the class: pixels pooled, hard masks at the bundle's threshold, on the network's grid.
+In the honest run nothing of an image was trained on, so what its own difference between the two groups does
+not explain is the leak.
 """
 
 from __future__ import annotations
@@ -19,54 +20,51 @@ from pathlib import Path
 from common import Figures, machine, make_parser, say, write_result
 from flawscope.data.balance import COPY
 from flawscope.data.dataset import Dataset
-from flawscope.data.open import open_dataset
+from flawscope.data.open import SPLIT_FILE, open_dataset
 from flawscope.data.split_file import load_split
 from flawscope.evaluation.counts import ClassCounts
-from flawscope.evaluation.evaluate import evaluate
+from flawscope.evaluation.evaluate import Metrics
+from flawscope.evaluation.runs import FOLDS, FoldMetrics, evaluate_run, find_models
 
 ALL = "all classes"
 
 
 @dataclass
 class Pooled:
-    """Pixels summed up over images that show a class."""
+    """Pixels summed up over pairs of an image and a class that it shows."""
 
-    images: int = 0
+    shown: int = 0
     tp: int = 0
     fp: int = 0
     fn: int = 0
 
     def add(self, counts: ClassCounts) -> None:
         """Take one more image."""
-        self.images += 1
+        self.shown += 1
         self.tp, self.fp, self.fn = self.tp + counts.tp, self.fp + counts.fp, self.fn + counts.fn
 
     @property
-    def dice(self) -> float:
-        """2 tp / (2 tp + fp + fn)."""
-        return 2 * self.tp / max(2 * self.tp + self.fp + self.fn, 1)
-
-
-def folds_of(run: Path) -> list[Path]:
-    """The fold folders of a run, in order."""
-    return sorted(run.glob("fold-*"), key=lambda folder: int(folder.name.partition("-")[2]))
+    def dice(self) -> float | None:
+        """2 tp / (2 tp + fp + fn); None without an image."""
+        return 2 * self.tp / (2 * self.tp + self.fp + self.fn) if self.shown else None
 
 
 def with_a_copy(run: Path) -> dict[str, bool]:
     """Image that a fold validated on -> whether the fold trained on a copy of it. Copies are left out."""
     found = {}
-    for fold in folds_of(run):
-        split = load_split(fold / "split.json")
-        shown = {name.partition(COPY)[0] for name in split.parts["train"]}
-        found.update({name: name in shown for name in split.parts["val"] if COPY not in name})
+    for bundle in find_models(run).folds:
+        split = load_split(bundle.parent / SPLIT_FILE)
+        copied = {name.partition(COPY)[0] for name in split.parts["train"]}
+        found.update({name: name in copied for name in split.parts["val"] if COPY not in name})
     return found
 
 
 def held_out(run: Path, data: Dataset) -> Iterator[tuple[str, str, ClassCounts]]:
     """Image, class and pixel counts of every validated image and every class that it shows."""
-    for fold in folds_of(run):
-        names = [name for name in load_split(fold / "split.json").parts["val"] if COPY not in name]
-        metrics = evaluate(fold / "bundle", data.subset(names), part="all", at="network")
+    scored = evaluate_run(find_models(run), data, part=FOLDS, at="network")
+    assert isinstance(scored, FoldMetrics)  # part folds gives nothing else
+    for metrics in scored.folds:
+        assert isinstance(metrics, Metrics)  # a segmenter's
         defects = [name for name in metrics.classes if name != "background"]
         for row in metrics.rows:
             for name, counts in zip(defects, row.classes, strict=True):
@@ -75,7 +73,7 @@ def held_out(run: Path, data: Dataset) -> Iterator[tuple[str, str, ClassCounts]]
 
 
 def compare_runs(leaky: Path, honest: Path, data: Dataset) -> Figures:
-    """Class -> group of images -> Dice in either run, and what the leak adds."""
+    """Class -> group of images -> Dice in either run, and what the leak adds (an empty group: None)."""
     copied = with_a_copy(leaky)
     sums: dict[tuple[str, bool, str], Pooled] = defaultdict(Pooled)
     for run_name, run in (("leaky", leaky), ("honest", honest)):
@@ -88,9 +86,13 @@ def compare_runs(leaky: Path, honest: Path, data: Dataset) -> Figures:
         groups = {}
         for flag, group in ((True, "with a copy"), (False, "without")):
             one, other = sums[name, flag, "leaky"], sums[name, flag, "honest"]
-            groups[group] = {"images": one.images, "leaky": one.dice, "honest": other.dice}
-        gains = [groups[group]["leaky"] - groups[group]["honest"] for group in ("with a copy", "without")]
-        figures[name] = {**groups, "lift": gains[0] - gains[1]}
+            groups[group] = {"shown": one.shown, "leaky": one.dice, "honest": other.dice}
+        gains = [
+            group["leaky"] - group["honest"]
+            for group in groups.values()
+            if group["leaky"] is not None and group["honest"] is not None
+        ]
+        figures[name] = {**groups, "lift": gains[0] - gains[1] if len(gains) == 2 else None}
     return figures
 
 

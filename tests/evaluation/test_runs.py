@@ -20,6 +20,7 @@ from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.evaluate import evaluate, evaluate_cuts
 from flawscope.evaluation.runs import evaluate_run, find_models
 from flawscope.inspection.inspector import Inspector
+from flawscope.inspection.preprocess import seen_after
 from flawscope.manifest import Chosen
 from inspection.toy_networks import PLAIN, dark_bundle
 
@@ -84,6 +85,14 @@ def test_a_picture_on_the_network_grid_is_not_shrunk_again(tmp_path: Path) -> No
     bundle = dark_bundle(tmp_path / "b", input=PLAIN.model_copy(update={"mode": "resize", "factor": 0.5}))
     got = evaluate(bundle, some, at="network")
     assert got.value("iou_pooled") == 1
+
+
+def test_what_one_network_saw_is_left_to_the_next_by_its_own_share() -> None:
+    """A quarter of the photograph is half of what is there where a half was taken before."""
+    spec = PLAIN.model_copy(update={"mode": "resize", "factor": 0.25})
+    assert seen_after(spec, spec.model_copy(update={"factor": 0.5})).factor == 0.5
+    assert seen_after(spec, spec).factor == 1 and seen_after(spec, PLAIN) is spec
+    assert seen_after(PLAIN, spec) is PLAIN
 
 
 def test_presence_is_counted_on_the_grid_at_hand(tmp_path: Path) -> None:
@@ -166,6 +175,11 @@ def test_folds_with_copies_are_tried_on_what_each_held_out(data: Path, folds: Pa
     got = evaluate_run(find_models(folds), open_dataset(data), part="folds")
     shown = [[row.name for row in one.rows] for one in got.folds]  # type: ignore[union-attr]
     assert shown == [[NAMES[0]], list(NAMES[1:4])]
+    assert any("1 turned or flipped copies in part 'folds'" in note for note in got.notes)  # type: ignore[union-attr]
+    assert find_models(folds).split.parts["train"] == NAMES[:4]  # type: ignore[union-attr]
+    (folds / "fold-1" / "split.json").unlink()
+    with pytest.raises(UsageError, match="split 0"):
+        evaluate_run(find_models(folds), open_dataset(data), part="folds")
 
 
 def test_a_data_set_with_the_images_of_a_part_is_enough(data: Path, tmp_path: Path) -> None:

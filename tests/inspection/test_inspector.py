@@ -104,6 +104,11 @@ def test_numbers_of_pixels_follow_the_size_that_they_are_meant_for(tmp_path: Pat
     assert len(inspector.inspect(photograph()).findings) == 1
     given = Inspector(bundle, min_area_px={"crack": 2000})
     assert given.areas_px((200, 300))[0] == {"crack": 2000} and not given.inspect(photograph()).findings
+    assert inspector.min_area_meant_for_px("crack") == 120_000
+    assert given.min_area_meant_for_px("crack") is None
+    other = dark_bundle(tmp_path / "other", min_area_px={"crack": Chosen(value=10, of_px=600)})
+    assert Inspector([bundle, bundle]).min_area_meant_for_px("crack") == 120_000
+    assert Inspector([bundle, other]).min_area_meant_for_px("crack") is None
     # As it is on any photograph where the bundle names none.
     old = dark_bundle(tmp_path / "old", presence_px={"crack": Chosen(value=3000)})
     assert Inspector(old).areas_px((2, 2)) == ({"crack": 0}, {"crack": 3000})

@@ -138,7 +138,10 @@ def find_models(path: str | Path) -> RunModels:
     carried = is_carried(root) and bool(folds)
     if carried and bundle is None:
         bundle = folds[-1][1]
-    return RunModels(root, bundle, tuple(fold for _, fold in folds), _split_of(root.resolve()), carried)
+    bundles = tuple(fold for _, fold in folds)
+    return RunModels(
+        root, bundle, bundles, _with_own_folds(_split_of(root.resolve()), root, bundles), carried
+    )
 
 
 def _split_of(run: Path) -> Split | None:
@@ -150,6 +153,18 @@ def _split_of(run: Path) -> Split | None:
     copied = _FOLD.fullmatch(run.name) and protocol_of(run.parent).get("copies") == "before"
     file = (run.parent if copied else run) / SPLIT_FILE
     return load_split(file) if file.is_file() else None
+
+
+def _with_own_folds(split: Split | None, root: Path, bundles: Sequence[Path]) -> Split | None:
+    """The split of a run with the folds that its own files name, where it has none.
+
+    So it is where copies were made before the folds: the images were dealt to them with their copies.
+    """
+    files = [bundle.parent / SPLIT_FILE for bundle in bundles]
+    named = files and all(file.is_file() for file in files)
+    if split is None or split.folds or not named or protocol_of(root).get("copies") != "before":
+        return split
+    return split.model_copy(update={"folds": tuple(load_split(file).parts["val"] for file in files)})
 
 
 def evaluate_run(
@@ -233,12 +248,6 @@ def _wanted(split: Split, part: str) -> tuple[str, ...]:
 
 
 def _held_out(models: RunModels, dataset: Dataset, split: Split | None) -> list[Dataset]:
-    files = [bundle.parent / SPLIT_FILE for bundle in models.folds]
-    copied = protocol_of(models.path).get("copies") == "before" and not (split and split.folds)
-    if copied and files and all(file.is_file() for file in files):
-        # The run's split has no folds, since copies came after it; each fold's own says what it held out.
-        own = [load_split(file).parts["val"] for file in files]
-        return [dataset.subset([name for name in names if COPY not in name]) for names in own]
     if split is None or len(split.folds) != len(models.folds) or not models.folds:
         have = 0 if split is None else len(split.folds)
         raise UsageError(

@@ -33,9 +33,13 @@ class LeastPixels:
         return {**areas, **self.given_area_px}, presence
 
     def meant_for_px(self, name: str) -> int | None:
-        """Size of photograph that the minimum area of a class is meant for, None where it is for any."""
-        chosen = self.bundles[0].manifest.min_area_px.get(name)
-        return None if chosen is None or name in self.given_area_px else chosen.of_px
+        """Size of photograph that the minimum area of a class is meant for.
+
+        None where it is for any, or where the bundles of an ensemble do not agree.
+        """
+        chosen = [bundle.manifest.min_area_px.get(name) for bundle in self.bundles]
+        sizes = {None if one is None else one.of_px for one in chosen}
+        return None if name in self.given_area_px or len(sizes) > 1 else sizes.pop()
 
 
 def _mean(chosen: Iterable[Chosen | None], pixels: int | None) -> int:

@@ -25,7 +25,7 @@ from flawscope.inspection.gate import chosen_in_two_steps, joint_scores, load_ga
 from flawscope.inspection.labels import average, chosen_classes, label_findings, label_probabilities
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.postprocess import finish_stack
-from flawscope.inspection.preprocess import check_rgb, network_size_hw, unscaled
+from flawscope.inspection.preprocess import check_rgb, network_size_hw, seen_after
 from flawscope.inspection.resample import shrink_source
 from flawscope.inspection.runtimes import make_runtime
 from flawscope.inspection.stopwatch import Stopwatch, TimedRuntime, TimedSource
@@ -86,8 +86,8 @@ class Inspector:
             check_labels(self.bundles, thresholds, min_area_px)
         self.thresholds = {name: _mean(bundle.threshold(name) for bundle in self.bundles) for name in names}
         self.thresholds.update(thresholds or {})
-        self.least = LeastPixels(self.bundles, min_area_px or {})
-        self.min_area_px, self.presence_px = self.least.at()
+        self._least = LeastPixels(self.bundles, min_area_px or {})
+        self.min_area_px, self.presence_px = self._least.at()
         check_values(self.thresholds, self.min_area_px)
         self.stopwatch = Stopwatch()
         """Where the time goes; only `flawscope bench` asks it."""
@@ -120,7 +120,11 @@ class Inspector:
         ``min_area_px`` and ``presence_px`` are the numbers that the bundle names. Where it names the size of
         photograph that they are meant for, others get them in proportion; areas that were given stay.
         """
-        return self.least.at(size_hw)
+        return self._least.at(size_hw)
+
+    def min_area_meant_for_px(self, name: str) -> int | None:
+        """Size of photograph, in px, that the minimum area of a class is meant for; None: for any."""
+        return self._least.meant_for_px(name)
 
     @property
     def class_ids(self) -> tuple[int, ...]:
@@ -273,9 +277,13 @@ class Inspector:
         return max(own, *(scaled_bytes_per_px(network, self.options) for network in self._networks))
 
     def on_network_grid(self) -> Inspector:
-        """The same, for pictures that have the size at which the networks see them: none is resized again."""
-        twin = copy.copy(self)
-        twin._networks = [replace(one, spec=unscaled(one.spec)) for one in self._networks]
+        """The same, for pictures that have the size at which the (first) network sees them.
+
+        It takes them as they are; further networks of an ensemble see what they would see of the photograph.
+        So do gates, whose size is the same for all photographs.
+        """
+        twin, first = copy.copy(self), self.bundle.manifest.input
+        twin._networks = [replace(one, spec=seen_after(one.spec, first)) for one in self._networks]
         return twin
 
     # --- inside -----------------------------------------------------------------------------------------

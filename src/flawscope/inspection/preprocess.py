@@ -54,9 +54,15 @@ def network_size_hw(size_hw: tuple[int, int], spec: InputSpec) -> tuple[int, int
     return scaled_size_hw(size_hw, spec.factor or 1.0)
 
 
-def unscaled(spec: InputSpec) -> InputSpec:
-    """The manifest's input for pictures that have been through :func:`network_size_hw` already."""
-    return spec if spec.factor is None else spec.model_copy(update={"factor": 1.0})
+def seen_after(spec: InputSpec, first: InputSpec) -> InputSpec:
+    """An input for pictures that :func:`network_size_hw` has brought to the size of input ``first`` already.
+
+    What is left of a share of the size is its ratio to the share that ``first`` took. Where ``first`` names
+    one size for all, or tiles, a share stays as it is: of that size.
+    """
+    if spec.factor is None or first.factor is None:
+        return spec
+    return spec.model_copy(update={"factor": spec.factor / first.factor})
 
 
 def scaled_size_hw(size_hw: tuple[int, int], factor: float) -> tuple[int, int]:

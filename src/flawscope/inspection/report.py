@@ -77,7 +77,7 @@ def _model(inspector: Inspector) -> ModelFacts:
         rule, data = (chosen.rule, chosen.data) if own and chosen is not None else ("given for this run", "")
         rule += " (promise void, see the notes)" if own and item.name in void else ""
         thresholds.append(
-            ThresholdFact(item.name, value, rule, data, area, inspector.least.meant_for_px(item.name))
+            ThresholdFact(item.name, value, rule, data, area, inspector.min_area_meant_for_px(item.name))
         )
     names = [bundle.manifest.name or bundle.source.name for bundle in inspector.bundles]
     return ModelFacts(

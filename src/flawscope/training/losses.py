@@ -138,12 +138,23 @@ def focal(
     return reduce_pixels(loss, target > 0.5, valid.unsqueeze(1).expand_as(loss), hard_negative_ratio)
 
 
-def _overlaps(logits: Tensor, target: Tensor, valid: Tensor, pool: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Soft true positives, false positives, false negatives: K values, or N x K with ``pool`` image."""
+def _pooled(
+    logits: Tensor, target: Tensor, valid: Tensor, pool: str
+) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Probabilities and targets N x K x H x W, 0 where not valid, and the dimensions to sum over.
+
+    Sums have K values with ``pool`` batch, N x K with ``pool`` image. Raises ConfigError for any other.
+    """
+    if pool not in ("batch", "image"):
+        raise ConfigError(f"a loss pools over {pool!r}; expected batch or image.")
     p, t = probabilities(logits, target)
     keep = valid.unsqueeze(1).to(p.dtype)
-    p, t = p * keep, t * keep
-    dims = (0, 2, 3) if pool == "batch" else (2, 3)
+    return p * keep, t * keep, (0, 2, 3) if pool == "batch" else (2, 3)
+
+
+def _overlaps(logits: Tensor, target: Tensor, valid: Tensor, pool: str) -> tuple[Tensor, Tensor, Tensor]:
+    """Soft true positives, false positives, false negatives, as `_pooled` sums them."""
+    p, t, dims = _pooled(logits, target, valid, pool)
     hit = (p * t).sum(dims)
     return hit, p.sum(dims) - hit, t.sum(dims) - hit
 
@@ -153,11 +164,6 @@ def _mean_over_classes(scores: Tensor, logits: Tensor, target: Tensor, backgroun
     if target.dim() != logits.dim() and not background:
         scores = scores[..., 1:]
     return scores.mean()
-
-
-def _check_pool(pool: str) -> None:
-    if pool not in ("batch", "image"):
-        raise ConfigError(f"a loss pools over {pool!r}; expected batch or image.")
 
 
 def dice(
@@ -174,7 +180,6 @@ def dice(
 
     ``pool`` batch sums over all images first, so that images without the class do not dominate.
     """
-    _check_pool(pool)
     hit, false_alarm, miss = _overlaps(logits, target, valid, pool)
     both = (1.0 + beta**2) * hit
     score = (both + smooth) / (both + beta**2 * miss + false_alarm + smooth)
@@ -194,7 +199,6 @@ def tversky(
     background: bool = False,
 ) -> Tensor:
     """(1 - Tversky index)^gamma; ``alpha`` weighs false alarms, ``beta`` misses (Salehi et al. 2017)."""
-    _check_pool(pool)
     hit, false_alarm, miss = _overlaps(logits, target, valid, pool)
     index = (hit + smooth) / (hit + alpha * false_alarm + beta * miss + smooth)
     return _mean_over_classes((1.0 - index) ** gamma, logits, target, background)
@@ -217,11 +221,8 @@ def tolerant_dice(
     ``tolerance_px`` of the truth, recall the share of the truth with a prediction that near. Outlines inside
     the tolerance are free, so it belongs beside ``bce`` or ``dice``, which hold them.
     """
-    _check_pool(pool)
-    p, t = probabilities(logits, target)
-    keep = valid.unsqueeze(1).to(p.dtype)
-    dims = (0, 2, 3) if pool == "batch" else (2, 3)
-    p_hit, p_sum, t_hit, t_sum = tolerant_overlaps(p * keep, t * keep, tolerance_px, dims)
+    p, t, dims = _pooled(logits, target, valid, pool)
+    p_hit, p_sum, t_hit, t_sum = tolerant_overlaps(p, t, tolerance_px, dims)
     precision, recall = (p_hit + smooth) / (p_sum + smooth), (t_hit + smooth) / (t_sum + smooth)
     score = (1.0 + beta**2) * precision * recall / (beta**2 * precision + recall)
     return _mean_over_classes(1.0 - score, logits, target, background)
