@@ -59,10 +59,12 @@ def wall_minutes(quiet_minutes: float, quiet_minute_s: float) -> float:
     return quiet_minutes * quiet_minute_s / 60
 
 
-def train_command(options: argparse.Namespace, data: Path, seed: int, minutes: float, out: Path) -> list[str]:
+def train_command(
+    options: argparse.Namespace, data: Path, seed: int, minutes: float, out: Path, more: Sequence[str] = ()
+) -> list[str]:
     """The call of `flawscope train` for one seed; a data set without a split file has parts of its own."""
     data_words = ["--data", str(data), *split_words(data / "split.json")]
-    return _train_words(options, seed, minutes, out, data_words, options.set_option)
+    return _train_words(options, seed, minutes, out, data_words, [*options.set_option, *more])
 
 
 def synthetic_command(options: argparse.Namespace, seed: int, minutes: float, out: Path) -> list[str]:
@@ -88,15 +90,19 @@ def _train_words(
 def train_all(
     options: argparse.Namespace, data: Path, seed: int, budget_minutes: float, out: Path, run: Run
 ) -> list[Path]:
-    """Train within so many wall minutes, on synthetic images first where asked to; return the run folders."""
-    if not options.synthetic_share:
+    """Train within so many wall minutes, in two parts where asked to; return the run folders."""
+    if options.synthetic_share:
+        first = out.with_name(f"{out.name}-synthetic")
+        run(synthetic_command(options, seed, options.synthetic_share * budget_minutes, first))
+    elif options.first_share:
+        first, minutes = out.with_name(f"{out.name}-first"), options.first_share * budget_minutes
+        run(train_command(options, data, seed, minutes, first, options.first_option))
+    else:
         run(train_command(options, data, seed, budget_minutes, out))
         return [out]
-    first = out.with_name(f"{out.name}-synthetic")
-    run(synthetic_command(options, seed, options.synthetic_share * budget_minutes, first))
     # What the first part really took comes off the second.
     left = budget_minutes - _elapsed_s(first) / 60
-    run([*train_command(options, data, seed, left, out), "--init", first / "bundle"])
+    run([*train_command(options, data, seed, left, out, options.then_option), "--init", first / "bundle"])
     return [first, out]
 
 
@@ -192,6 +198,11 @@ def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measur
         "part": options.part,
         "recipe": options.recipe_name,
         "set_options": list(options.set_option),
+        "first": {
+            "share": options.first_share,
+            "set_options": list(options.first_option),
+            "then": list(options.then_option),
+        },
         "quiet_minutes": options.quiet_minutes,
         "seeds": [],
     }
@@ -239,7 +250,7 @@ def budget_parser(doc: str | None) -> argparse.ArgumentParser:
     parser.add_argument(
         "--work", type=Path, required=True, help="folder for the runs; must be new for a seed"
     )
-    parser.set_defaults(synthetic_share=0.0, also=())
+    parser.set_defaults(synthetic_share=0.0, first_share=0.0, first_option=(), then_option=(), also=())
     return parser
 
 
@@ -261,6 +272,15 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="share of the budget that goes to synthetic images alone, before the set's (default 0)",
     )
     parser.add_argument(
+        "--first-share",
+        type=float,
+        help="share of the budget that goes first, with --first-option (default 0)",
+    )
+    for name, when in (("first", "in the first share alone"), ("then", "after it alone")):
+        parser.add_argument(
+            f"--{name}-option", action="append", default=[], metavar="a.b=c", help=f"as --set-option, {when}"
+        )
+    parser.add_argument(
         "--also", nargs="+", default=[], metavar="SET:PART", help="score the runs on parts of other sets too"
     )
     parser.set_defaults(set="cfd", quiet_minutes=8.0, recipe="crack-quick")
@@ -268,6 +288,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     for text in options.also:
         if text.partition(":")[0] not in SETS or not text.partition(":")[2]:
             parser.error(f"--also is {text!r}; expected SET:PART with a set of {', '.join(SETS)}")
+    if options.synthetic_share and options.first_share:
+        parser.error("--synthetic-share and --first-share are two ways to begin; give one of them")
+    if not options.first_share and options.first_option:
+        parser.error("--first-option needs a --first-share of the budget")
+    if not (options.first_share or options.synthetic_share) and options.then_option:
+        parser.error("--then-option needs something before it: --first-share or --synthetic-share")
     if options.set not in SETS:
         parser.error(f"--set is {options.set!r}; expected one of {', '.join(SETS)}")
     return completed(options, SHOWN)

@@ -107,6 +107,38 @@ def test_synthetic_images_first_share_the_budget(options: Namespace) -> None:
     assert rows[0]["seconds_used"] == 180.0
 
 
+def test_a_first_share_of_the_budget_has_options_of_its_own(options: Namespace) -> None:
+    options.first_share, options.quiet_minutes, options.seeds = 0.5, 8.0, [5]
+    options.first_option, options.then_option = ["data.synth.images=30"], ["optimiser.lr=0.002"]
+    run = FakeRun()
+    figures = run_all(options, run, lambda: 60.0)
+    first, second = run.calls[0], run.calls[1]
+    assert "data.synth.images=30" in first and "optimiser.lr=0.002" not in first
+    assert "--data" in first and "train.batch=4" in first
+    assert (
+        "data.synth.images=30" not in second and "optimiser.lr=0.002" in second and "train.batch=4" in second
+    )
+    assert [float(words[words.index("--minutes") + 1]) for words in (first, second)] == [4.0, 6.5]
+    assert second[second.index("--init") + 1] == str(Path(first[first.index("--out") + 1]) / "bundle")
+    assert figures["first"] == {
+        "share": 0.5, "set_options": ["data.synth.images=30"], "then": ["optimiser.lr=0.002"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--first-share", "0.5", "--synthetic-share", "0.5"], "two ways to begin"),
+        (["--first-option", "train.batch=2"], "needs a --first-share"),
+        (["--then-option", "train.batch=2"], "needs something before it"),
+    ],
+)
+def test_ways_to_begin_that_contradict_are_refused(words, told, tmp_path: Path, capsys) -> None:
+    with pytest.raises(SystemExit):
+        parse(["--work", str(tmp_path / "w"), *words])
+    assert told in capsys.readouterr().err
+
+
 def test_a_run_that_is_cut_leaves_the_seeds_before(options: Namespace) -> None:
     with pytest.raises(SystemExit):
         run_all(options, FakeRun(fail_at=3), lambda: 30.0)
