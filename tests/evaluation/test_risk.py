@@ -139,5 +139,9 @@ def test_with_confidence_is_no_bolder_than_in_expectation() -> None:
 def test_wrong_options() -> None:
     with pytest.raises(UsageError, match="risk"):
         RiskOptions(risk="metres")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="--level"):
+    with pytest.raises(UsageError, match=r"The level is 1\.5"):
         RiskOptions(level=1.5)
+    with pytest.raises(UsageError, match=r"The confidence is 0\.3"):
+        RiskOptions(confidence=0.3)
+    with pytest.raises(UsageError, match="no bound 'clt'"):
+        RiskOptions(bound="clt")  # type: ignore[arg-type]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.risk_bounds import (
     BOUNDS,
+    Bound,
     hb_bound,
     highest_in_expectation,
     highest_with_confidence,
@@ -96,6 +99,18 @@ def test_units_needed() -> None:
     for n, level in ((8, 0.1), (2, 0.3)):
         with pytest.raises(DataError, match=f"needs {units_needed(level)} "):
             highest_in_expectation(np.zeros((n, 3)), level)
+
+
+@pytest.mark.parametrize("bound", ["wsr", "hb"])
+@pytest.mark.parametrize(("level", "confidence"), [(0.1, 0.9), (0.3, 0.5), (0.05, 0.95)])
+def test_units_needed_with_confidence(bound: Bound, level: float, confidence: float) -> None:
+    """As many as make a promise possible where nothing was missed, and no fewer: told when refused."""
+    need = units_needed(level, confidence, bound)
+    assert highest_with_confidence(np.zeros((need, 3)), level, confidence, bound) == 2
+    with pytest.raises(DataError, match=f"with confidence {confidence:g} needs {need} or more"):
+        highest_with_confidence(np.zeros((need - 1, 3)), level, confidence, bound)
+    if bound == "hb":  # (1 - level)^n <= 1 - confidence
+        assert need == math.ceil(math.log(1 - confidence) / math.log(1 - level))
 
 
 def test_wrong_questions_are_refused() -> None:

@@ -21,6 +21,7 @@ from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.counts import THRESHOLDS, disk_maximum, threshold_levels
 from flawscope.evaluation.risk_bounds import (
     Bound,
+    check_wish,
     highest_in_expectation,
     highest_with_confidence,
     units_needed,
@@ -61,8 +62,7 @@ class RiskOptions:
     def __post_init__(self) -> None:
         if self.risk not in RISKS:
             raise UsageError(f"There is no risk {self.risk!r}; expected one of: {', '.join(RISKS)}.")
-        if not 0 < self.level < 1:
-            raise UsageError(f"--level is {self.level:g}; expected a share above 0 and below 1, such as 0.1.")
+        check_wish(self.level, self.confidence, self.bound)
 
     @property
     def words(self) -> str:
@@ -186,12 +186,14 @@ class RiskChooser:
         """Return the choice for each class that occurs.
 
         Raises DataError when none does, where there are too few units, and where no threshold keeps the
-        promise; UsageError for a level or confidence out of range.
+        promise.
         """
         if len(self.absent) == len(self._names):
+            wish = self._options
+            need = units_needed(wish.level, wish.confidence, wish.bound)
             raise DataError(
                 f"None of the {self.images} images shows: {', '.join(self._names)}.\n"
-                f"The promise needs {units_needed(self._options.level)} units or more that do."
+                f"The promise needs {need} units or more that do."
             )
         return tuple(self._choose(k) for k, units in enumerate(self._units) if units)
 

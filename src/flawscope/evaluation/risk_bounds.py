@@ -26,9 +26,38 @@ Values = npt.NDArray[np.float64]
 Bound = Literal["wsr", "hb"]
 
 
-def units_needed(level: float) -> int:
-    """Fewest units for any promise at this level: with fewer, not even units without a miss are enough."""
-    return max(1, math.ceil(1.0 / level - 1e-9) - 1)
+def units_needed(level: float, confidence: float | None = None, bound: Bound = "wsr") -> int:
+    """Fewest units for any promise at this level: with fewer, not even units without a miss are enough.
+
+    ceil(1 / level) - 1 in expectation; with a confidence as many as bring the bound on no loss at all down to
+    the level. Raises UsageError for what is out of range.
+    """
+    check_wish(level, confidence, bound)
+    least = max(1, math.ceil(1.0 / level - 1e-9) - 1)
+    if confidence is None:
+        return least
+
+    def enough(count: int) -> bool:
+        return BOUNDS[bound](np.zeros(count), 1.0 - confidence) <= level
+
+    # More units never hurt, so the border is found by halves.
+    too_few, many = least - 1, least
+    while not enough(many):
+        too_few, many = many, 2 * many
+    while many - too_few > 1:
+        middle = (too_few + many) // 2
+        too_few, many = (too_few, middle) if enough(middle) else (middle, many)
+    return many
+
+
+def check_wish(level: float, confidence: float | None, bound: str) -> None:
+    """Raises UsageError for a level or confidence out of range, and for an unknown bound."""
+    if not 0 < level < 1:
+        raise UsageError(f"The level is {level:g}; expected a share above 0 and below 1, such as 0.1.")
+    if confidence is not None and not 0.5 <= confidence < 1:
+        raise UsageError(f"The confidence is {confidence:g}; expected 0.5 or more, below 1, such as 0.9.")
+    if bound not in BOUNDS:
+        raise UsageError(f"There is no bound {bound!r}; expected one of: {', '.join(BOUNDS)}.")
 
 
 def highest_in_expectation(losses: Values, level: float) -> int | None:
@@ -36,7 +65,7 @@ def highest_in_expectation(losses: Values, level: float) -> int | None:
 
     ``losses``: units x thresholds, in ascending order of thresholds. Raises UsageError and DataError.
     """
-    _check(losses, level)
+    _check(losses, level, units_needed(level))
     n = len(losses)
     # Sums of floats: a hair's breadth is no violation.
     kept = (losses.sum(axis=0) + 1.0) / (n + 1) <= level + 1e-12
@@ -51,11 +80,7 @@ def highest_with_confidence(
     ``bound``: ``wsr`` (betting, Waudby-Smith and Ramdas 2021) or ``hb`` (Hoeffding and Bentkus). Raises
     UsageError and DataError.
     """
-    _check(losses, level)
-    if not 0.5 <= confidence < 1:
-        raise UsageError(f"The confidence is {confidence:g}; expected 0.5 or more, below 1, such as 0.9.")
-    if bound not in BOUNDS:
-        raise UsageError(f"There is no bound {bound!r}; expected one of: {', '.join(BOUNDS)}.")
+    _check(losses, level, units_needed(level, confidence, bound), f" with confidence {confidence:g}")
     # Betting looks at the units one after another: their order must not come from a file listing.
     shuffled = np.random.default_rng(seed).permutation(losses, axis=0)
     # From the lowest threshold upwards, up to the first that fails: so no threshold is tested twice.
@@ -124,14 +149,11 @@ def _divergence(a: float, b: float) -> float:
     return out
 
 
-def _check(losses: Values, level: float) -> None:
-    if not 0 < level < 1:
-        raise UsageError(f"The level is {level:g}; expected a share above 0 and below 1, such as 0.1.")
-    need = units_needed(level)
+def _check(losses: Values, level: float, need: int, how: str = "") -> None:
     if len(losses) < need:
         raise DataError(
-            f"There are {len(losses)} units with the class; a miss rate of at most {level:g} needs {need} "
-            "or more.\nCollect more of them (units are whole groups, such as photographs), or take a "
+            f"There are {len(losses)} units with the class; a miss rate of at most {level:g}{how} needs "
+            f"{need} or more.\nCollect more of them (units are whole groups, such as photographs), or take a "
             "higher --level."
         )
     if (np.diff(losses, axis=1) < -1e-12).any() or losses.min() < 0 or losses.max() > 1 + 1e-12:

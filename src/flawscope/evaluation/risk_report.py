@@ -11,15 +11,20 @@ from flawscope.bundle import Chosen
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split
 from flawscope.errors import BundleError, UsageError
-from flawscope.evaluation.evaluate import Predictor
+from flawscope.evaluation.evaluate import Compared, Predictor
 from flawscope.evaluation.report import Facts, Report, absent_note
 from flawscope.evaluation.risk import RiskChoice, RiskChooser, RiskOptions
-from flawscope.evaluation.stream import Stream
+from flawscope.evaluation.stream import Planes, Stream, Truth
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.promises import file_run
 from flawscope.manifest import Manifest, Promise
 
 _SET_ASIDE = "Set images aside with: flawscope split DATASET --calibration 0.1, and train by that split."
+
+ALONE = (
+    "each image counted as a unit of its own, for no groups are known: where several show one photograph or "
+    "part, the promise is too good; name what belongs together: flawscope split DATASET --group RULE"
+)
 
 UNIT = "group of the data set (a sample without one stands alone)"
 
@@ -110,13 +115,20 @@ def choose_by_risk(stream: Stream, options: RiskOptions, facts: Callable[..., Fa
         getattr(predictor, "presence_px", {}),
         getattr(predictor, "areas_px", None),
     )
-    stream.feed(lambda one, planes, truth: chooser.add(one.sample.group_key, planes, truth))
+    grouped = False
+
+    def take(one: Compared, planes: Planes, truth: Truth) -> None:
+        nonlocal grouped
+        grouped = grouped or bool(one.sample.group)
+        chooser.add(one.sample.group_key, planes, truth)
+
+    stream.feed(take)
     choices = chooser.choose()
+    alone = [] if grouped else [ALONE]
     several = len(predictor.classes) > 1 and not _overlapping(predictor)
     more = ["classes compete for pixels: the promise counts what is cut at a class's own threshold"]
-    return RiskReport(
-        facts(chooser.images, *absent_note(chooser.absent), *(more if several else [])), choices, predictor
-    )
+    notes = [*alone, *absent_note(chooser.absent), *(more if several else [])]
+    return RiskReport(facts(chooser.images, *notes), choices, predictor)
 
 
 def check_calibration(

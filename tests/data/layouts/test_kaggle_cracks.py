@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from flawscope.data.layouts.kaggle_cracks import source_of
+from flawscope.data.layouts.kaggle_cracks import photograph_of, source_of
 from flawscope.data.open import open_dataset
 from flawscope.errors import LayoutError
 
@@ -95,3 +95,29 @@ def test_forced_on_something_else(tmp_path: Path) -> None:
 )
 def test_source_of(name: str, source: str) -> None:
     assert source_of(name) == source
+
+
+@pytest.mark.parametrize(
+    ("name", "photograph"),
+    [
+        ("CRACK500_20160222_081011_1_361", "CRACK500_20160222_081011"),
+        ("CRACK500_20160222_081011_1281_721", "CRACK500_20160222_081011"),
+        ("Rissbilder_for_Florian_9S6A2811_769_576_3408_3375", "Rissbilder_for_Florian_9S6A2811"),
+        ("Volker_DSC01609_157_44_1184_1458", "Volker_DSC01609"),
+        ("GAPS384_train_0004_541_1", "GAPS384_train_0004"),
+        ("CFD_001", ""),
+        ("DeepCrack_11215-5", ""),
+        ("noncrack_noncrack_concrete_wall_10_13", ""),
+    ],
+)
+def test_crops_belong_to_their_photograph(name: str, photograph: str) -> None:
+    assert photograph_of(name) == photograph
+
+
+def test_crops_of_one_photograph_are_one_group(tmp_path: Path) -> None:
+    for stem in ("CRACK500_20160222_081011_1_361", "CRACK500_20160222_081011_641_361", "CFD_001", "CFD_002"):
+        save(tmp_path / "train" / "images" / f"{stem}.png", np.zeros((8, 8, 3), np.uint8))
+        save(tmp_path / "train" / "masks" / f"{stem}.png", np.full((8, 8), 255, np.uint8))
+    groups = {sample.name: sample.group for sample in open_dataset(tmp_path, "kaggle-cracks")}
+    assert set(groups.values()) == {"CRACK500_20160222_081011", ""}
+    assert [name for name, group in groups.items() if not group] == ["CFD_001", "CFD_002"]

@@ -1,8 +1,9 @@
 """Layout ``kaggle-cracks``: ``train|test/{images,masks}``, the stem's prefix naming the set it came from.
 
-``CFD_001`` is of the set ``CFD``; ``noncrack*`` is a clean image, with an empty mask or none at all. The set
-as it is downloaded also holds ``images`` and ``masks`` in its root, which repeat those of both parts: they
-are not read, or test images would be learned from.
+``CFD_001`` is of the set ``CFD``; ``noncrack*`` is a clean image, with an empty mask or none at all. Crops
+whose stem names the photograph that they were cut from are its group. The set as it is downloaded also holds
+``images`` and ``masks`` in its root, which repeat those of both parts: they are not read, or test images
+would be learned from.
 """
 
 from __future__ import annotations
@@ -31,6 +32,12 @@ from flawscope.images.sources import read_size
 from flawscope.types import Sample
 
 _CLEAN = re.compile(r"^non[-_]?crack", re.IGNORECASE)
+_CROPS = (
+    re.compile(r"^(CRACK500_\d{8}_\d{6})_"),
+    re.compile(r"^((?:Rissbilder|Volker)_.+?)(?:_\d+){4}$", re.IGNORECASE),
+    re.compile(r"^(GAPS384_.*?_?\d+)_\d+_\d+$", re.IGNORECASE),
+)
+"""Stems of crops, which end with where they were cut; the bracket is the photograph."""
 _PREFIX = re.compile(r"^([A-Za-z][A-Za-z0-9]*?)[-_. ]")
 
 
@@ -52,6 +59,15 @@ def source_of(name: str) -> str:
         return "noncrack"
     match = _PREFIX.match(stem)
     return match.group(1) if match else ""
+
+
+def photograph_of(name: str) -> str:
+    """The photograph that a stem's crop was cut from, as the sets name them; empty where it names none.
+
+    ``CRACK500_20160222_081011_1_361`` -> ``CRACK500_20160222_081011``.
+    """
+    stem = name.rpartition("/")[2]
+    return next((match.group(1) for rule in _CROPS if (match := rule.match(stem))), "")
 
 
 def _folders(root: Path) -> list[FolderPair]:
@@ -91,7 +107,14 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     ]
     dataset = build(root, settle_names(found), options, "kaggle-cracks")
     part_of = {str(pair.images): PART_OF_FOLDER[pair.part.lower()] for pair in pairs}
-    samples = [replace(sample, source=source_of(sample.name) or sample.source) for sample in dataset]
+    samples = [
+        replace(
+            sample,
+            source=source_of(sample.name) or sample.source,
+            group=sample.group or photograph_of(sample.name),
+        )
+        for sample in dataset
+    ]
     samples += [_clean_sample(Path(problem.path), {sample.name for sample in samples}) for problem in clean]
     parts: dict[str, list[str]] = {}
     for sample in samples:
