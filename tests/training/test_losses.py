@@ -275,13 +275,27 @@ def test_a_sum_weighs_its_terms_and_the_side_outputs() -> None:
         ([], "sigmoid", "no terms"),
         ([{"name": "bcee"}], "sigmoid", "bcee"),
         ([{"name": "bce", "options": {"weight": 3}}], "sigmoid", "'weight'"),
-        ([{"name": "bce"}], "softmax", "does not fit"),
         ([{"name": "cross_entropy"}], "sigmoid", "does not fit"),
     ],
 )
 def test_a_wrong_loss_is_named(terms: list[dict[str, Any]], activation: str, named: str) -> None:
     with pytest.raises(ConfigError, match=named):
         build_loss(terms, activation)
+
+
+def test_bce_of_two_exclusive_channels_is_softmax_cross_entropy() -> None:
+    """softmax(b, c) = sigmoid(c - b); ignored pixels count in neither, three classes are refused."""
+    logits = torch.randn(2, 2, 5, 4, generator=torch.Generator().manual_seed(0))
+    target = torch.randint(0, 2, (2, 5, 4), generator=torch.Generator().manual_seed(1))
+    valid = torch.ones(2, 5, 4, dtype=torch.bool)
+    valid[0, 0] = False
+    target[0, 0] = 255
+    one = build_loss([{"name": "bce"}], "softmax")(logits, target, valid)
+    assert one.item() == pytest.approx(cross_entropy(logits, target, valid).item(), rel=1e-5)
+    heavy = bce(logits, target, valid, pos_weight=3.0)
+    assert heavy > one
+    with pytest.raises(ConfigError, match="bce got 3 exclusive classes"):
+        bce(torch.randn(2, 3, 5, 4), target, valid)
 
 
 def test_wrong_values_are_named() -> None:

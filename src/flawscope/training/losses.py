@@ -78,7 +78,12 @@ def bce(
     class_weights: Sequence[float] | None = None,
     hard_negative_ratio: float | None = None,
 ) -> Tensor:
-    """Binary cross-entropy a pixel and class; ``pos_weight`` multiplies the positive term."""
+    """Binary cross-entropy a pixel and class; ``pos_weight`` multiplies the positive term.
+
+    A softmax head of two channels is one of their difference, and loses what softmax cross-entropy loses.
+    """
+    if target.dim() != logits.dim():
+        logits, target = _one_channel(logits, target, "bce")
     target = target.to(logits.dtype)
     loss = functional.binary_cross_entropy_with_logits(
         logits, target, pos_weight=_squeeze(_per_class(pos_weight, logits)), reduction="none"
@@ -86,6 +91,19 @@ def bce(
     weights = _per_class(class_weights, logits)
     loss = loss if weights is None else loss * weights
     return reduce_pixels(loss, target > 0.5, valid.unsqueeze(1).expand_as(loss), hard_negative_ratio)
+
+
+def _one_channel(logits: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    """Background and one class as that class by itself: softmax(b, c) = sigmoid(c - b).
+
+    N x 2 x H x W and N x H x W become N x 1 x H x W each. Raises ConfigError for more classes.
+    """
+    if logits.shape[1] != 2:
+        raise ConfigError(
+            f"{name} got {logits.shape[1]} exclusive classes; expected background and one class. "
+            "Use cross_entropy, focal or dice."
+        )
+    return logits[:, 1:] - logits[:, :1], (target == 1).unsqueeze(1).to(logits.dtype)
 
 
 def _squeeze(weights: Tensor | None) -> Tensor | None:
@@ -241,15 +259,10 @@ def binary_focal_dice(
 ) -> Tensor:
     """Focal (alpha .25, gamma 2) + Dice (beta 1, smooth 1e-5, pooled over the batch), 1 : 1 (CoreDeep).
 
-    A softmax head of two channels is one of their difference: softmax(b, c) = sigmoid(c - b).
+    A softmax head of two channels is one of their difference.
     """
     if target.dim() != logits.dim():
-        if logits.shape[1] != 2:
-            raise ConfigError(
-                f"binary_focal_dice got {logits.shape[1]} exclusive classes; expected background and one "
-                "class. Use focal and dice."
-            )
-        logits, target = logits[:, 1:] - logits[:, :1], (target == 1).unsqueeze(1).to(logits.dtype)
+        logits, target = _one_channel(logits, target, "binary_focal_dice")
     by_focal = focal(logits, target, valid, alpha=alpha, gamma=gamma)
     return focal_weight * by_focal + dice(logits, target, valid, beta=beta, smooth=smooth)
 
@@ -266,7 +279,6 @@ LOSSES: dict[str, Callable[..., Tensor]] = {
 }
 """Every loss by name: (logits, target, valid, **options) -> scalar."""
 
-_SIGMOID_ONLY = {"bce"}
 _SOFTMAX_ONLY = {"cross_entropy"}
 
 
@@ -325,10 +337,8 @@ def _build_term(term: Mapping[str, Any] | Any, activation: str) -> tuple[str, fl
     name, options = str(fields["name"]), dict(fields.get("options") or {})
     if name not in LOSSES:
         raise ConfigError(f"unknown loss {name!r}; expected one of {', '.join(LOSSES)}.")
-    wrong = _SOFTMAX_ONLY if activation == "sigmoid" else _SIGMOID_ONLY
-    if name in wrong:
-        other = "bce, focal or dice" if activation == "sigmoid" else "cross_entropy, focal or dice"
-        raise ConfigError(f"loss {name!r} does not fit a {activation} head; use {other}.")
+    if activation == "sigmoid" and name in _SOFTMAX_ONLY:
+        raise ConfigError(f"loss {name!r} does not fit a sigmoid head; use bce, focal or dice.")
     known = [
         key
         for key, value in inspect.signature(LOSSES[name]).parameters.items()
