@@ -1,7 +1,8 @@
 """The Full Attention paper's validation experiment on drawn photographs, with all that fooled its networks.
 
-Photographs of painted steel and concrete are drawn at three times the network's size, each with handwriting,
-a chalk curve beside a crack and a weld seam, and shrunk to 386 x 256 by the recipe `attention-full-cracks`.
+Photographs of painted steel and concrete are drawn at many times the network's size (`--times 12`: 4632 x
+3072), each with handwriting, a chalk curve beside a crack and a weld seam, and shrunk to 386 x 256 by the
+recipe `attention-full-cracks`.
 The Full Attention U-Net is trained for few and for many epochs (its rate is constant: an early and a late
 checkpoint of one course), the other three networks for many. Each is tried at 386 x 256 and at 682 x 256, on
 several metrics and on clean pictures with one kind of mark each, and drawn side by side. The result file is
@@ -39,7 +40,6 @@ PRINTED = {"best": 49.67, "incompletely trained": 46.54, "overtrained": 48.92}
 TRAIN_HW, TEST_HW = (256, 386), (256, 682)
 MARKS = ("handwriting", "chalk-along", "weld-seam")
 """What every photograph carries besides what comes by chance."""
-_DRAWN_TIMES = 3
 _SEED = 31_000
 
 SHOWN = {
@@ -50,8 +50,8 @@ SHOWN = {
 }  # fmt: skip
 
 
-def photograph_options(marks: Sequence[str], clean: bool) -> ConcreteOptions:
-    """How photographs are drawn: marks in each of them, cracks 1 to 4 px wide once they are shrunk."""
+def photograph_options(marks: Sequence[str], clean: bool, times: int) -> ConcreteOptions:
+    """How photographs are drawn: marks in each of them, cracks .5 to 4 px wide once they are shrunk."""
     from flawscope.data.synthetic.concrete import ConcreteOptions
     from flawscope.data.synthetic.cracks import CrackOptions
 
@@ -61,11 +61,11 @@ def photograph_options(marks: Sequence[str], clean: bool) -> ConcreteOptions:
         rescale_share=0.0,
         distractors=not clean,
         always=tuple(marks),
-        cracks=CrackOptions(width_px=(_DRAWN_TIMES, 4 * _DRAWN_TIMES)),
+        cracks=CrackOptions(width_px=(times / 2, 4.0 * times)),
     )
 
 
-def draw_set(out: Path, train: int, test: int, clean_each: int) -> Path:
+def draw_set(out: Path, train: int, test: int, clean_each: int, times: int) -> Path:
     """Write `images`, `masks` and `split.json`; the part `MARK` holds clean pictures with that mark alone.
 
     Pictures whose cracks nobody could see are drawn again with another seed. Returns ``out``.
@@ -76,26 +76,26 @@ def draw_set(out: Path, train: int, test: int, clean_each: int) -> Path:
         while len(parts[part]) < count:
             seed += 1
             name = f"{part}_{len(parts[part]):03d}"
-            if _draw(out, name, seed, MARKS, clean=False):
+            if _draw(out, name, seed, MARKS, times, clean=False):
                 parts[part].append(name)
     for mark in (*MARKS, "none"):
         names = [f"{mark}_{number:03d}" for number in range(clean_each)]
         for number, name in enumerate(names):
-            _draw(out, name, _SEED - 1 - number, () if mark == "none" else (mark,), clean=True)
+            _draw(out, name, _SEED - 1 - number, () if mark == "none" else (mark,), times, clean=True)
         parts[mark] = names
     (out / "split.json").write_text(json.dumps({"schema": 1, "parts": parts}), encoding="utf-8")
     return out
 
 
-def _draw(out: Path, name: str, seed: int, marks: Sequence[str], clean: bool) -> bool:
+def _draw(out: Path, name: str, seed: int, marks: Sequence[str], times: int, clean: bool) -> bool:
     """Draw one picture and its mask; says whether it is written: with a visible crack, unless it is clean."""
     import numpy as np
     from PIL import Image
 
     from flawscope.data.synthetic.concrete import render_concrete
 
-    size_hw = _DRAWN_TIMES * TRAIN_HW[0], _DRAWN_TIMES * TRAIN_HW[1]
-    drawn = render_concrete(seed, size_hw, photograph_options(marks, clean))
+    size_hw = times * TRAIN_HW[0], times * TRAIN_HW[1]
+    drawn = render_concrete(seed, size_hw, photograph_options(marks, clean, times))
     if not clean and not drawn.mask.any():
         return False
     for folder, picture in (("images", drawn.image), ("masks", drawn.mask.astype(np.uint8) * 255)):
@@ -119,12 +119,12 @@ def train_command(options: argparse.Namespace, data: Path, network: str, epochs:
     return command
 
 
-def at_test_size(bundle: Path, out: Path) -> Path:
-    """Write the bundle again with an input of 682 x 256: the network itself takes any size."""
+def at_training_size(bundle: Path, out: Path) -> Path:
+    """Write the bundle, which works at 682 x 256, again with an input of 386 x 256."""
     from flawscope.bundle import Bundle, write_bundle_folder
 
     found = Bundle.load(bundle)
-    spec = found.manifest.input.model_copy(update={"size_hw": TEST_HW})
+    spec = found.manifest.input.model_copy(update={"size_hw": TRAIN_HW})
     stage = found.stage()
     paths = {name: found.file(stage, role) for role, name in stage.files.items()}
     files: dict[str, bytes | Path] = {name: path for name, path in paths.items() if path is not None}
@@ -176,13 +176,13 @@ def one_run(options: argparse.Namespace, data: Path, network: str, epochs: int, 
         "went_on": times_cut(out),
         "seconds": progress["elapsed_s"],
         "train_loss": progress["history"][-1].get("train_loss") if progress["history"] else None,
-        "at_386x256": try_model(out / "bundle", data),
-        "at_682x256": try_model(at_test_size(out / "bundle", out / "bundle-682x256"), data),
+        "at_386x256": try_model(at_training_size(out / "bundle", out / "bundle-386x256"), data),
+        "at_682x256": try_model(out / "bundle", data),
     }
 
 
 def draw_gallery(options: argparse.Namespace, data: Path, runs: Sequence[Figures]) -> Path:
-    """One page as the paper's figures 8 and 9: image, truth, and a column a run."""
+    """One page as the paper's figure 9, at 682 x 256: image, truth, and a column a run."""
     from flawscope.data.open import open_dataset
     from flawscope.evaluation.side_by_side import write_side_by_side
     from flawscope.evaluation.table_runs import Trial, Wanted
@@ -205,14 +205,19 @@ def run_all(options: argparse.Namespace, run: Run = run_command) -> Figures:
     rows = Rows(options.work, options.json)
     data = make_whole(
         options.work / "photographs",
-        lambda out: draw_set(out, options.train, options.test, options.clean),
+        lambda out: draw_set(out, options.train, options.test, options.clean, options.times),
     )
     figures: Figures = {
         "width": options.width,
         "flips": options.flips,
         "seed": options.seed,
         "set_options": list(options.set_option),
-        "photographs": {"train": options.train, "test": options.test, "clean_each": options.clean},
+        "photographs": {
+            "train": options.train,
+            "test": options.test,
+            "clean_each": options.clean,
+            "times": options.times,
+        },
         "printed_iou_percent": PRINTED,
         "runs": [],
     }
@@ -254,6 +259,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--train", type=int, default=101, help="photographs to train on (default 101)")
     parser.add_argument("--test", type=int, default=40, help="photographs to try on (default 40)")
     parser.add_argument("--clean", type=int, default=20, help="clean pictures of each kind of mark")
+    parser.add_argument(
+        "--times", type=int, default=6, help="how many times 386 x 256 photographs are drawn (default 6)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="default 0")
     parser.add_argument("--set-option", action="append", default=[], metavar="a.b=c", help="for train --set")
     parser.add_argument(
@@ -263,7 +271,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     if list(options.epochs) != sorted(set(options.epochs)):
         fail(f"--epochs {options.epochs}: expected rising numbers, the early checkpoint first.")
     options.work.mkdir(parents=True, exist_ok=True)
-    shared = ("width", "flips", "train", "test", "clean", "seed", "set_option")
+    shared = ("width", "flips", "train", "test", "clean", "times", "seed", "set_option")
     go_on_with(options.work, {name: getattr(options, name) for name in shared})
     return options
 

@@ -234,7 +234,23 @@ def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measur
             )
     if "sane_best" in figures:
         tell_best(figures["sane_best"])
+    for protocol in [name for name in ("held-out", "sane") if name in plans]:
+        say(f"{protocol}, side by side: {draw_gallery(options, protocol)}")
     return figures
+
+
+def draw_gallery(options: argparse.Namespace, protocol: str) -> Path:
+    """One page as the paper's figure 8: images that were held out, their truth, and a column a network."""
+    from flawscope.data.open import open_dataset
+    from flawscope.data.split_file import load_split
+    from flawscope.evaluation.side_by_side import write_side_by_side
+    from flawscope.evaluation.table_runs import Trial, Wanted
+
+    rows = [Wanted(name, run_folder(options, name, protocol) / "bundle") for name in options.networks]
+    split = load_split(options.work / "splits" / protocol / "split-test.json")
+    path: Path = options.work / f"side-by-side-{protocol}.html"
+    write_side_by_side(path, rows, Trial(open_dataset(options.prepared), split), each=6)
+    return path
 
 
 def tables(options: argparse.Namespace, runs: Sequence[Figures]) -> Figures:

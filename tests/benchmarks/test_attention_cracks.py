@@ -25,14 +25,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def options(tmp_path: Path, *more: str) -> Any:
     words = ["--work", str(tmp_path / "work"), "--json", str(tmp_path / "r.json"), "--width", "2"]
-    words += ["--train", "3", "--test", "2", "--clean", "1", "--epochs", "1", "2", *more]
-    for text in (*TINY, "input.size_hw=[32, 48]"):
+    words += ["--train", "3", "--test", "2", "--clean", "1", "--epochs", "1", "2", "--times", "3", *more]
+    for text in (*TINY, "input.size_hw=[32, 48]", "bundle.size_hw=[32, 86]"):
         words += ["--set-option", text]
     return attention_cracks.parse(words)
 
 
 def test_the_set_has_cracks_to_find_and_clean_pictures_with_one_mark_each(tmp_path: Path) -> None:
-    root = attention_cracks.draw_set(tmp_path / "set", 3, 2, 2)
+    root = attention_cracks.draw_set(tmp_path / "set", 3, 2, 2, times=3)
     dataset = open_dataset(root)
     assert {part: len(dataset.part(part)) for part in ("train", "test")} == {"train": 3, "test": 2}
     for part in ("train", "test", *attention_cracks.MARKS, "none"):
@@ -74,8 +74,9 @@ def test_two_steps_of_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert set(row[size]["false_per_mille"]) == {*attention_cracks.MARKS, "none"}
         assert 0 <= row[size]["iou"] <= 1 and 0 <= row[size]["miou_with_background"] <= 1
         assert len(row[size]["iou_limits"]) == 2
-    wide = next(tmp_path.glob("work/attention-unet-full-epochs2-*/bundle-682x256"))
-    assert Bundle.load(wide).manifest.input.size_hw == (32, 86)
+    (run_folder,) = tmp_path.glob("work/attention-unet-full-epochs2-*-seed0")
+    sizes = [Bundle.load(run_folder / name).manifest.input.size_hw for name in ("bundle", "bundle-386x256")]
+    assert sizes == [(32, 86), (32, 48)]
     page = (tmp_path / "work" / "side-by-side.html").read_text(encoding="utf-8")
     assert page.count("<th>Full Attention U-net") == 2
 

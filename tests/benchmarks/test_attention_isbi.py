@@ -12,6 +12,7 @@ from PIL import Image
 
 import attention_isbi
 from flawscope.data.open import open_dataset
+from inspection.toy_networks import dark_bundle
 
 from . import pretend
 
@@ -56,7 +57,9 @@ def test_the_parts_of_each_protocol(tmp_path: Path) -> None:
     assert sorted(name for k in range(5) for name in plans[f"fold-{k}"]["test"]) == sorted("0123456789")
 
 
-def test_runs_calls_and_table(tmp_path: Path) -> None:
+def test_runs_calls_and_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(attention_isbi, "draw_gallery", lambda _options, protocol: drawn.append(protocol))
     chosen = options(tmp_path, "--networks", "U-net", "Full Attention U-net", "--quiet-minutes", "2")
     calls: list[list[str]] = []
 
@@ -93,6 +96,7 @@ def test_runs_calls_and_table(tmp_path: Path) -> None:
     best = written["sane_best"]
     assert best["best"] == "Full Attention U-net" and best["images"] == 2
     assert best["others"]["U-net"]["difference"] == pytest.approx(-10.0)
+    assert drawn == ["held-out", "sane"]
     count = len(calls)
     assert attention_isbi.run_all(chosen, run, lambda: 45.0)["sane_best"] == best and len(calls) == count
 
@@ -105,6 +109,17 @@ def write_scores(out: Path, better: bool) -> None:
     (out / "metrics.json").write_text(json.dumps(content))
     lines = ["image,iou", *(f"{name},{0.6 + 0.1 * better + 0.1 * name}" for name in (0, 1)), "2,"]
     (out / "images.csv").write_text("\n".join(lines) + "\n")
+
+
+def test_networks_are_drawn_side_by_side_on_images_that_were_held_out(tmp_path: Path) -> None:
+    chosen = options(tmp_path, "--networks", "U-net", "Full Attention U-net")
+    chosen.prepared = attention_isbi.prepare(chosen.data, chosen.work / "set")
+    parts = attention_isbi.protocols(chosen.data, ["held-out"])["held-out"]
+    attention_isbi.write_splits(parts, chosen.work / "splits" / "held-out")
+    for name in chosen.networks:
+        dark_bundle(attention_isbi.run_folder(chosen, name, "held-out") / "bundle")
+    page = attention_isbi.draw_gallery(chosen, "held-out").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 2 * 4 and "<th>Full Attention U-net</th>" in page
 
 
 def test_networks_are_compared_on_the_same_images() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from flawscope.training.config_load import load_config, recipe_names
+from flawscope.training.finish import working_input
 from flawscope.training.loop import fit
 
 from .small import make_job
@@ -33,6 +34,7 @@ def test_the_papers_settings(name: str) -> None:
     assert [term.name for term in config.loss] == ["bce"] and config.validation.threshold_rule == "half"
     assert config.augment.four_flips == "every" and config.augment.flip_horizontal == 0
     assert config.input.size_hw == ((256, 386) if "cracks" in name else (512, 512))
+    assert working_input(config).size_hw == ((256, 682) if "cracks" in name else (512, 512))
     assert config.tables == (("attention-cracks",) if "cracks" in name else ("attention-1",))
     assert config.model.options == {"base_width": 64, "depth": 5}
 

@@ -53,6 +53,7 @@ def test_unknown_keys_are_refused_with_the_nearest(key: str, hint: str) -> None:
         ("data.synth={ground='photographs', cache_dir='x'}", "expected none"),
         ("bundle.working_scales=[0.0]", "greater than or equal to 0.015625"),
         ("bundle.working_scales=[]", "at least 1 item"),
+        ("bundle.size_hw=[64, 96]", "goes with masks and input.size_hw"),
         ("validation.min_area_px=[-5]", "greater than or equal to 0"),
         ("validation.min_area_px=[]", "at least 1 item"),
         ("validation.presence_px=-1", "expected 1 px or more, or 'tuned' (found -1)"),

@@ -320,6 +320,11 @@ class BundleConfig(Section):
         default=False,
         description="Classes may overlap in the answers although they never do in the data (sigmoid heads).",
     )
+    size_hw: tuple[Side, Side] | None = Field(
+        default=None,
+        description="Mode resize: the size that it works at, where that is another than input.size_hw, which "
+        "it is trained at.",
+    )
     working_scales: tuple[ImageScale, ...] = Field(
         default=(1.0,),
         min_length=1,

@@ -26,7 +26,7 @@ from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.postprocess import to_mask
 from flawscope.inspection.runtimes import TorchRuntime
 from flawscope.inspection.tiles import predict_probability
-from flawscope.manifest import Chosen
+from flawscope.manifest import Chosen, InputSpec
 from flawscope.reporting.plots import plot_curves
 from flawscope.training.bundle_writer import write_bundle
 from flawscope.training.checkpoint import Progress, load_weights
@@ -94,6 +94,12 @@ def kept_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
     return averaged or load_weights(folder / LAST)
 
 
+def working_input(config: TrainConfig) -> InputSpec:
+    """Return the input that the bundle works with: that of training, but for a size of its own."""
+    size_hw = config.bundle.size_hw
+    return config.input if size_hw is None else config.input.model_copy(update={"size_hw": size_hw})
+
+
 def choose_on(
     network: nn.Module, config: TrainConfig, prepared: Prepared, limit_s: float
 ) -> tuple[dict[str, ThresholdChoice], int]:
@@ -113,7 +119,7 @@ def choose_on(
         for sample in _in_order(prepared):
             mask = sample.mask
             assert mask is not None  # the integrity check saw it
-            planes = predict_probability(sample.image(), runtime, config.input, classes, predict)
+            planes = predict_probability(sample.image(), runtime, working_input(config), classes, predict)
             chooser.add(list(planes), match.truth(mask))
             if time.monotonic() - began_s > limit_s:
                 break
@@ -137,7 +143,7 @@ def presence_of(
     for sample in looked:
         mask = sample.mask
         assert mask is not None  # the integrity check saw it
-        planes = predict_probability(sample.image(), runtime, config.input, classes, predict)
+        planes = predict_probability(sample.image(), runtime, working_input(config), classes, predict)
         _, stack = to_mask(planes, cuts, areas)
         pixels.append(stack[0].size)
         for info, found, truth in zip(classes, stack, class_planes(mask, classes), strict=True):
@@ -193,7 +199,7 @@ def _write(
         network_name=config.model.name,
         network_options=recorded_options(config, prepared.classes),
         classes=prepared.classes,
-        input_spec=config.input,
+        input_spec=working_input(config),
         out=folder / BUNDLE,
         parity_images=pictures,
         parity_data=f"{len(pictures)} {'validation' if prepared.dataset else 'drawn'} images of this run",
