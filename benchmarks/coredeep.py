@@ -3,8 +3,8 @@
 Real sets and synthetic images are merged as one `kaggle-cracks` set with source prefixes and clean images.
 For each seed Baseline, Baseline+ and SW are trained for so many quiet minutes each, as a user would run them,
 and tried on the part `test`: each at 0.5, SW also at .90 to .98. Then components, clDice, and on synthetic
-cracks of known width the widths of what is predicted. The result file is written anew after every run; the
-same call goes on where it was cut.
+cracks of known width the widths of what is predicted; at last the paper's tables and a gallery of the first
+seed. The result file is written anew after every run; the same call goes on where it was cut.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -44,13 +45,16 @@ SETTINGS = (
 """What minutes on a CPU from random weights need; the approaches differ by the papers' keys only."""
 
 SHOWN = {
-    "miou": ("figures", "miou_image_mean"), "c_iou": ("figures", "iou_image_mean"),
+    "miou": ("figures", "miou_image_mean"), "mf1": ("figures", "mf1_image_mean"),
+    "c_iou": ("figures", "iou_image_mean"),
     "c_p": ("figures", "precision_image_mean"), "c_r": ("figures", "recall_image_mean"),
     "c_f1": ("figures", "f1_image_mean"), "f1_tol2": ("figures", "f1_tol2_pooled"),
     "cldice": ("figures", "cldice"),
     "fp_rate": ("figures", "image_fp_rate"), "fn_rate": ("figures", "image_fn_rate"),
 }  # fmt: skip
 """Our short name -> where it stands in metrics.json; all of these have 95 % limits."""
+_PHOTOGRAPHS = r"regex:masonry_(.*)_[^_]*$"
+"""Patches of a masonry photograph have its name and a last field; limits draw photographs, not patches."""
 COUNTED = {"fp": ("figures", "image_fp"), "fn": ("figures", "image_fn")}
 """Images, as the paper counts them."""
 
@@ -96,8 +100,6 @@ def train_command(
     options: argparse.Namespace, data: Path, approach: str, seed: int, minutes: float, out: Path
 ) -> list[str]:
     """The call of `flawscope train` for one run."""
-    import sys
-
     recipe = f"coredeep-resnet50-{APPROACHES[approach]}"
     command = [sys.executable, "-m", "flawscope", "train", recipe, "--data", str(data), "--seed", str(seed)]
     command += ["--minutes", f"{minutes:.3f}", "--out", str(out), "--skip-bad"]
@@ -136,13 +138,14 @@ def run_folder(options: argparse.Namespace, approach: str, seed: int) -> Path:
 def try_cuts(model: Path, data: Path, cuts: Sequence[float], width_images: int) -> dict[str, Figures]:
     """Figures on the part `test`, components and widths at every cut, by the name of the cut."""
     from flawscope.bundle import Bundle
+    from flawscope.data.groups import with_groups
     from flawscope.data.open import open_dataset
     from flawscope.evaluation.connectivity import threshold_name
     from flawscope.evaluation.evaluate import EvaluateOptions, evaluate_cuts
     from flawscope.inspection.inspector import Inspector
 
     inspector = Inspector(Bundle.load(model))
-    dataset = open_dataset(data)
+    dataset = with_groups(open_dataset(data), _PHOTOGRAPHS)
     options = EvaluateOptions(gallery=0)
     metrics = evaluate_cuts(inspector, dataset, None, "test", cuts=cuts, options=options)
     parts = components(inspector, dataset.part("test").samples, cuts)
@@ -239,6 +242,9 @@ def _spread(several: Sequence[Figures]) -> Figures:
         numbers = [float(value) for value in values if isinstance(value, int | float)]
         if numbers and len(numbers) == len(values):
             out[key] = {"median": statistics.median(numbers), "min": min(numbers), "max": max(numbers)}
+    sources = [one["c_iou_of"] for one in several if one.get("c_iou_of")]
+    if sources:
+        out["c_iou_of"] = _spread(sources)
     return out
 
 
@@ -263,7 +269,20 @@ def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measur
             figures["over_seeds"] = over_seeds(figures["runs"])
             write_result(options.json, figures, facts)
             tell(row["cuts"], approach, say)
+    say(f"tables 1 and 2, and images side by side: {write_tables(options, data, run)}")
     return figures
+
+
+def write_tables(options: argparse.Namespace, data: Path, run: Run) -> Path:
+    """The paper's tables with the runs of the first seed, and a gallery; what is there is kept."""
+    out: Path = options.work / f"tables-seed{options.seeds[0]}"
+    if not (out / "side-by-side.html").is_file():
+        folders = {name: run_folder(options, name, options.seeds[0]) for name in APPROACHES}
+        rows = [f"{name}={folder}@0.5" for name, folder in folders.items()]
+        rows.append(f"SW={folders['SW']}@{CUTS[0]}:{CUTS[-1]}")
+        run([sys.executable, "-m", "flawscope", "table", *rows, "--like", "coredeep-1,coredeep-2",
+             "--data", data, "--out", out])  # fmt: skip
+    return out
 
 
 def tell(cuts: dict[str, Figures], approach: str, write: Callable[[str], None]) -> None:

@@ -107,6 +107,10 @@ def test_runs_seeds_and_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     def run(command: Any) -> None:
         words = [str(word) for word in command]
+        if words[3] == "table":
+            (out := Path(words[words.index("--out") + 1])).mkdir()
+            (out / "side-by-side.html").write_text(" ".join(words), encoding="utf-8")
+            return
         calls.append(words)
         out = pretend.begin(words)
         if len(calls) == 3:
@@ -115,7 +119,10 @@ def test_runs_seeds_and_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     def tried(model: Path, _data: Path, cuts: Any, _count: int) -> Any:
         seed = int(model.name[-1])
-        return {f"{100 * cut:g}": {"c_iou": cut + seed, "fp": seed, "cldice": None} for cut in cuts}
+        return {
+            f"{100 * cut:g}": {"c_iou": cut + seed, "fp": seed, "cldice": None, "c_iou_of": {"CFD": seed}}
+            for cut in cuts
+        }
 
     monkeypatch.setattr(coredeep, "try_cuts", tried)
     with pytest.raises(SystemExit):
@@ -132,7 +139,9 @@ def test_runs_seeds_and_sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     rows = figures["over_seeds"]
     assert list(rows) == ["Baseline", "Baseline+", "SW", *(f"SW{t}" for t in range(90, 99))]
     assert rows["SW95"]["c_iou"] == {"median": 5.45, "min": 4.95, "max": 5.95}
-    assert "cldice" not in rows["SW"]
+    assert "cldice" not in rows["SW"] and rows["SW"]["c_iou_of"]["CFD"]["median"] == 4.5
+    table = (chosen.work / "tables-seed4" / "side-by-side.html").read_text(encoding="utf-8")
+    assert f"Baseline+={chosen.work / 'baseline-plus-seed4'}@0.5 " in table and "sw-seed4@0.9:0.98 " in table
     written = json.loads((tmp_path / "r.json").read_text())["figures"]
     assert written["runs"][0]["quiet_minutes_used"] == 2.0
     # All is there: nothing is run, and one more seed alone loses no row.
