@@ -47,7 +47,10 @@ def test_json_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recipes", "crack-quick", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["recipe"]["model"]["name"] == "unet"
-    assert told["cost"]["parameters"] > 0
+    assert told["cost"]["parameters"] > 0 and told["tables"] == {}
+    assert main(["recipes", "attention-full-cracks", "--json"]) == 0
+    (rows,) = json.loads(capsys.readouterr().out)["tables"].values()
+    assert 49.67 in [value for row in rows for value in row.values()]
 
 
 def test_without_torch_the_recipe_is_printed_all_the_same(

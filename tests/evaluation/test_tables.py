@@ -15,7 +15,7 @@ from flawscope.cli.app import main
 from flawscope.data.layouts.kaggle_cracks import source_of
 from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.evaluate import evaluate, evaluate_cuts
-from flawscope.evaluation.table_runs import Trial, parse_run, results
+from flawscope.evaluation.table_runs import Trial, parse_run, parse_runs, results
 from flawscope.evaluation.table_text import Labelled, csv, make_table, markdown
 from flawscope.evaluation.tables import LAYOUTS, Column, cell_of, layout_named
 from inspection.toy_networks import dark_bundle
@@ -166,6 +166,29 @@ def test_reading_what_was_asked_for(tmp_path: Path) -> None:
             parse_run(wrong)
 
 
+def test_a_sweep_is_a_row_a_threshold(tmp_path: Path) -> None:
+    rows = parse_runs("SW=runs/sw@0.90:0.98")
+    assert [one.label for one in rows] == [f"SW{cut}" for cut in range(90, 99)]
+    assert [one.cut for one in rows] == pytest.approx([cut / 100 for cut in range(90, 99)])
+    assert {one.path for one in rows} == {Path("runs/sw")}
+    assert [one.label for one in parse_runs("runs/sw@0.5:0.9:0.2")] == ["sw50", "sw70", "sw90"]
+    assert parse_runs("SW95=runs/sw@0.95") == [parse_run("SW95=runs/sw@0.95")]
+    assert parse_runs("runs/base") == [parse_run("runs/base")]
+    (odd := tmp_path / "sw@0.1:0.2").mkdir()
+    assert [one.path for one in parse_runs(f"SW={odd}")] == [odd]
+    for wrong in (
+        "sw@0.9:0.5",
+        "sw@0:0.5",
+        "sw@0.5:1",
+        "sw@0.5:0.6:0",
+        "sw@a:b",
+        "SW=@0.5:0.6",
+        "=sw@0.5:0.6",
+    ):
+        with pytest.raises(UsageError, match="is not understood"):
+            parse_runs(wrong)
+
+
 def test_results_of_evaluate_are_read(tmp_path: Path) -> None:
     evaluate(Dark(), dataset(4), part="all").write(tmp_path / "one")
     rows, notes = results([parse_run(f"Baseline={tmp_path / 'one'}")])
@@ -229,6 +252,27 @@ def test_one_command_prints_both_tables_and_a_gallery(
     content = json.loads(capsys.readouterr().out)
     assert content["coredeep-1"][0]["FP"] == 0
     assert {row["Dataset"] for row in content["coredeep-2"]} >= {"CFD", "DeepCrack", "forest"}
+
+
+def test_a_damaged_file_is_named_and_the_others_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Part of a mask, and a text for an image: the table and the gallery have what is left."""
+    dark_bundle(tmp_path / "sw")
+    data = write_kaggle(tmp_path / "data")
+    mask = data / "test" / "masks" / "CFD_2.png"
+    mask.write_bytes(mask.read_bytes()[:60])
+    (data / "test" / "images" / "DeepCrack_1.png").write_text("no picture", encoding="utf-8")
+    call = ["table", f"SW={tmp_path / 'sw'}", "--like", "coredeep-1", "--data", str(data)]
+    assert main([*call, "--out", str(tmp_path / "out")]) == 1
+    told = capsys.readouterr()
+    for name in ("CFD_2", "DeepCrack_1"):
+        assert f"failed: {name}: " in told.err
+        assert f"failed: {name}: " in (tmp_path / "out" / "coredeep-1.md").read_text(encoding="utf-8")
+    assert "| SW | ours |" in told.out
+    page = (tmp_path / "out" / "side-by-side.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 4 * 3 and "CFD_3" in page and "CFD_2" not in page
+    assert main([*call, "--gallery", "0"]) == 1
 
 
 def test_wrong_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from flawscope.evaluation.table_text import Labelled
+    from flawscope.evaluation.table_text import Labelled, Table
     from flawscope.models.cost import Cost
     from flawscope.training.config import TrainConfig
 
@@ -33,8 +33,13 @@ def recipes(
     if as_json:
         from dataclasses import asdict
 
+        from flawscope.evaluation.table_text import records
+
         shown = {"size_hw": _size_hw(config), **asdict(cost)} if cost else None
-        typer.echo(json.dumps({"recipe": config.model_dump(mode="json"), "cost": shown}, ensure_ascii=False))
+        sized = _sized(name, config)
+        printed = {table: records(_table(table, sized)) for table in config.tables}
+        content = {"recipe": config.model_dump(mode="json"), "cost": shown, "tables": printed}
+        typer.echo(json.dumps(content, ensure_ascii=False))
         return
     typer.echo(f"# {name}: {config.description}\n# Every key, defaults included; copy, change, train.\n")
     typer.echo(dump_config(config))
@@ -53,15 +58,22 @@ def _sized(name: str, config: TrainConfig) -> list[Labelled]:
     return [Labelled(name, found)] if found else []
 
 
+def _table(name: str, sized: Sequence[Labelled]) -> Table:
+    """A paper's table as it was printed; where it tells parameters, with those of the recipe."""
+    from flawscope.evaluation.table_text import make_table
+    from flawscope.evaluation.tables import layout_named
+
+    layout = layout_named(name)
+    return make_table(layout, sized if layout.tells_parameters else [])
+
+
 def _tables_text(names: Sequence[str], sized: Sequence[Labelled]) -> str:
     """What the paper printed, as comments below the recipe."""
-    from flawscope.evaluation.table_text import make_table, markdown
-    from flawscope.evaluation.tables import layout_named
+    from flawscope.evaluation.table_text import markdown
 
     lines = []
     for name in names:
-        layout = layout_named(name)
-        text = markdown(make_table(layout, sized if layout.tells_parameters else []))
+        text = markdown(_table(name, sized))
         lines += [f"#\n# Your runs beside these: flawscope table RUN... --like {name}"]
         lines += [f"# {line}".rstrip() for line in text.splitlines()]
     return "\n".join(lines)

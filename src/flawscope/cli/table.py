@@ -15,7 +15,7 @@ def table(
         typer.Argument(
             metavar="RUN...",
             help="[LABEL=]PATH[@T]: a folder that evaluate wrote; or, with --data, a run or bundle, cut at "
-            "threshold T instead of its own, e.g. SW95=runs/sw@0.95.",
+            "threshold T instead of its own, e.g. SW95=runs/sw@0.95; SW=runs/sw@0.90:0.98 is SW90 to SW98.",
         ),
     ],
     like: Annotated[
@@ -52,10 +52,11 @@ def table(
         bool, typer.Option("--skip-bad", help="Leave out images and masks that cannot be used.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
-) -> None:
+) -> int:
     """Print a paper's table with your runs in it, beside the printed figures.
 
     Figures that a run does not have are shown as -. Markdown goes to the terminal; --out keeps it, and CSV.
+    Images that cannot be read are named and left out; the exit code is then 1.
     """
     from flawscope.cli._evaluating import ProgressLines, open_split
     from flawscope.cli._parameters import with_parameters
@@ -65,15 +66,15 @@ def table(
     from flawscope.evaluation.classes import parse_mapping
     from flawscope.evaluation.evaluate import At, EvaluateOptions
     from flawscope.evaluation.side_by_side import write_side_by_side
-    from flawscope.evaluation.table_runs import Trial, parse_run, results
-    from flawscope.evaluation.table_text import csv, make_table, markdown
+    from flawscope.evaluation.table_runs import Trial, parse_runs, results
+    from flawscope.evaluation.table_text import csv, make_table, markdown, records
     from flawscope.evaluation.tables import layout_named
     from flawscope.images.atomic import make_folder, write_text_atomic
 
     if at not in ("original", "network"):
         raise UsageError(f"--at {at!r} is not known.\nExpected original or network.")
     layouts = {name.strip(): layout_named(name.strip()) for name in like.split(",")}
-    wanted = [parse_run(text) for text in runs]
+    wanted = [one for text in runs for one in parse_runs(text)]
     trial = None
     if data is not None:
         dataset = open_dataset(data, layout, parse_mask_values(mask_value or ()), skip_bad)
@@ -94,14 +95,8 @@ def table(
         if trial is not None and gallery:
             write_side_by_side(out / "side-by-side.html", wanted, trial, gallery)
     if as_json:
-        content = {
-            name: [
-                {"from": origin, made.layout.first: label}
-                | {title: cell.value for title, cell in zip(made.headings, cells, strict=True)}
-                for origin, label, cells in made.rows
-            ]
-            for name, made in tables.items()
-        }
+        content = {name: records(made) for name, made in tables.items()}
         typer.echo(json.dumps(content, ensure_ascii=False))
-        return
-    typer.echo("\n".join(markdown(made, limits) for made in tables.values()))
+    else:
+        typer.echo("\n".join(markdown(made, limits) for made in tables.values()))
+    return 1 if trial is not None and any(row.metrics.get("failed") for row in rows) else 0

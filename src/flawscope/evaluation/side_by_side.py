@@ -14,13 +14,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from flawscope.data.dataset import Dataset
+from flawscope.errors import ImageError
 from flawscope.evaluation.classes import match_classes
 from flawscope.evaluation.evaluate import as_predictor, choose_part, cut_at, predicted_plane
 from flawscope.evaluation.gallery import block_any, shrink
 from flawscope.evaluation.runs import find_models, split_for
 from flawscope.evaluation.table_runs import Trial, Wanted
 from flawscope.images.atomic import write_text_atomic
-from flawscope.types import IGNORE_INDEX, Sample
+from flawscope.types import IGNORE_INDEX, Mask, Sample
 
 _EDGE_PX = 320
 
@@ -38,22 +39,21 @@ def write_side_by_side(path: Path, wanted: Sequence[Wanted], trial: Trial, each:
     """Write one self-contained page with ``each`` images a source; return how many images it shows.
 
     Images with a crack are taken at even distances in the order of their names; a source of clean images
-    shows those. Rows whose path is no single model are left out. Raises OutputError.
+    shows those. Images that cannot be read, and rows whose path is no single model, are left out. Raises
+    OutputError.
     """
     shown = [one for one in wanted if _single(one.path)]
     models = {one.path: find_models(one.path) for one in shown}
     first = next(iter(models.values()), None)
     split = trial.split if first is None else split_for(first, trial.dataset, trial.split, trial.part)[0]
     part, _, _ = choose_part(trial.dataset, split, trial.part)
-    chosen = _chosen(part, each)
-    strips = [_Strip(sample.name, sample.source) for sample in chosen]
-    for strip, sample in zip(strips, chosen, strict=True):
-        image, mask = sample.image(), sample.mask
-        assert mask is not None  # chosen by their masks
-        drawn = (mask > 0) & (mask != IGNORE_INDEX)
-        true = drawn if mask.ndim == 2 else np.logical_or.reduce(drawn, axis=2)
-        step = -(-max(image.shape[:2]) // _EDGE_PX)
-        strip.pictures += [_png(shrink(image, step)), _mask_png(true, step)]
+    strips, chosen = [], []
+    for sample in _chosen(part, each):
+        try:
+            strips.append(_strip(sample))
+        except ImageError:  # named by the evaluation before it
+            continue
+        chosen.append(sample)
     order: list[str] = []
     for place, found in models.items():
         columns = [one for one in shown if one.path == place]
@@ -70,18 +70,41 @@ def _single(path: Path) -> bool:
     )
 
 
+def _strip(sample: Sample) -> _Strip:
+    """The photograph and its truth."""
+    image, mask = sample.image(), sample.mask
+    assert mask is not None  # chosen by their masks
+    drawn = _labelled(mask)
+    true = drawn if mask.ndim == 2 else np.logical_or.reduce(drawn, axis=2)
+    step = -(-max(image.shape[:2]) // _EDGE_PX)
+    return _Strip(sample.name, sample.source, [_png(shrink(image, step)), _mask_png(true, step)])
+
+
+def _labelled(mask: Mask) -> npt.NDArray[np.bool_]:
+    return (mask > 0) & (mask != IGNORE_INDEX)
+
+
 def _chosen(part: Dataset, each: int) -> list[Sample]:
     by_source: dict[str, list[Sample]] = {}
     for sample in sorted(part.samples, key=lambda one: one.name):
         by_source.setdefault(sample.source, []).append(sample)
     out: list[Sample] = []
     for _, samples in sorted(by_source.items()):
-        labelled = [(sample, mask) for sample in samples if (mask := sample.mask) is not None]
-        cracked = [s for s, mask in labelled if ((mask > 0) & (mask != IGNORE_INDEX)).any()]
-        pool = cracked or [sample for sample, _ in labelled]
+        cracked = {sample.name: has for sample in samples if (has := _has_crack(sample)) is not None}
+        wanted = any(cracked.values())
+        pool = [sample for sample in samples if cracked.get(sample.name) is wanted]
         at = np.unique(np.linspace(0, len(pool) - 1, min(each, len(pool))).round().astype(int))
         out += [pool[int(k)] for k in at]
     return out
+
+
+def _has_crack(sample: Sample) -> bool | None:
+    """Whether its mask shows one; None without a mask, or with one that cannot be read."""
+    try:
+        mask = sample.mask
+    except ImageError:
+        return None
+    return None if mask is None else bool(_labelled(mask).any())
 
 
 def _add_columns(

@@ -41,6 +41,34 @@ class Trial:
     options: EvaluateOptions | None = None
 
 
+def parse_runs(text: str) -> list[Wanted]:
+    """Read ``[LABEL=]PATH[@T]``, or ``[LABEL=]PATH@FROM:TO[:STEP]`` for a row a threshold.
+
+    ``SW=runs/sw@0.90:0.98`` becomes SW90, SW91 ... SW98; the step is .01 unless it is given. UsageError.
+    """
+    rest, at, sweep = text.rpartition("@")
+    bounds = sweep.split(":")
+    if not at or len(bounds) not in (2, 3) or Path(text.partition("=")[2] or text).exists():
+        return [parse_run(text)]
+    try:
+        low, high, step = (*map(float, bounds), 0.01)[:3]
+    except ValueError:
+        low = high = step = 0.0
+    if not (0 < low <= high < 1 and step >= 0.001):
+        raise UsageError(
+            f"{text!r} is not understood.\nExpected [LABEL=]PATH@FROM:TO[:STEP], e.g. SW=runs/sw@0.90:0.98, "
+            "with 0 < FROM <= TO < 1 and a step of 0.001 or more."
+        )
+    cuts = [round(low + k * step, 4) for k in range(int((high - low) / step + 1e-6) + 1)]
+    label, equals, _ = rest.partition("=")
+    return [
+        parse_run(
+            f"{label}{threshold_name(cut)}={rest[len(label) + 1 :]}@{cut}" if equals else f"{rest}@{cut}"
+        )
+        for cut in cuts
+    ]
+
+
 def parse_run(text: str) -> Wanted:
     """Read ``[LABEL=]PATH[@T]``; without a label the folder's name, with its threshold as CoreDeep names it.
 
@@ -65,7 +93,7 @@ def parse_run(text: str) -> Wanted:
 def results(
     wanted: Sequence[Wanted], trial: Trial | None = None, progress: Progress | None = None
 ) -> tuple[list[Labelled], list[str]]:
-    """Return the figures of every row, in order, and notes.
+    """Return the figures of every row, in order, and notes; images that could not be counted are among both.
 
     With ``trial`` models are evaluated, each once for all of its thresholds; without it, or for a folder that
     ``flawscope evaluate`` wrote, ``metrics.json`` is read. Raises UsageError and DataError.
@@ -78,6 +106,8 @@ def results(
             found |= _read(path, asked, notes)
         else:
             found |= _evaluated(path, asked, trial, progress, notes)
+    for content in found.values():
+        notes += [f"failed: {item['image']}: {item['error']}" for item in content.get("failed", ())]
     parts = {(content.get("part"), content.get("images")) for content in found.values()}
     if len(parts) > 1:
         several = ", ".join(f"{part} ({images} images)" for part, images in sorted(parts, key=str))

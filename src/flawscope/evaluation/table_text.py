@@ -105,6 +105,15 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(text.replace("|", "\\|") for text in cells) + " |"
 
 
+def records(table: Table) -> list[dict[str, Any]]:
+    """Rows as JSON takes them: where each is from, its name, and a number (or None) a heading."""
+    return [
+        {"from": origin, table.layout.first: label}
+        | {title: cell.value for title, cell in zip(table.headings, cells, strict=True)}
+        for origin, label, cells in table.rows
+    ]
+
+
 def csv(table: Table) -> str:
     """The table as CSV: a row a row, ``from`` says whose it is; limits (or sd over folds) in own columns."""
     extra = [
