@@ -269,15 +269,16 @@ def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measur
             figures["over_seeds"] = over_seeds(figures["runs"])
             write_result(options.json, figures, facts)
             tell(row["cuts"], approach, say)
-    say(f"tables 1 and 2, and images side by side: {write_tables(options, data, run)}")
+    for seed in options.seeds[:1]:
+        say(f"tables 1 and 2, and images side by side: {write_tables(options, data, seed, run)}")
     return figures
 
 
-def write_tables(options: argparse.Namespace, data: Path, run: Run) -> Path:
-    """The paper's tables with the runs of the first seed, and a gallery; what is there is kept."""
-    out: Path = options.work / f"tables-seed{options.seeds[0]}"
+def write_tables(options: argparse.Namespace, data: Path, seed: int, run: Run) -> Path:
+    """The paper's tables with the runs of a seed, and a gallery; what is there is kept."""
+    out: Path = options.work / f"tables-seed{seed}"
     if not (out / "side-by-side.html").is_file():
-        folders = {name: run_folder(options, name, options.seeds[0]) for name in APPROACHES}
+        folders = {name: run_folder(options, name, seed) for name in APPROACHES}
         rows = [f"{name}={folder}@0.5" for name, folder in folders.items()]
         rows.append(f"SW={folders['SW']}@{CUTS[0]}:{CUTS[-1]}")
         run([sys.executable, "-m", "flawscope", "table", *rows, "--like", "coredeep-1,coredeep-2",

@@ -110,7 +110,7 @@ def test_units_needed_with_confidence(bound: Bound, level: float, confidence: fl
     with pytest.raises(DataError, match=f"with confidence {confidence:g} needs {need} or more"):
         highest_with_confidence(np.zeros((need - 1, 3)), level, confidence, bound)
     if bound == "hb":  # (1 - level)^n <= 1 - confidence
-        assert need == math.ceil(math.log(1 - confidence) / math.log(1 - level))
+        assert need == max(units_needed(level), math.ceil(math.log(1 - confidence) / math.log(1 - level)))
 
 
 def test_wrong_questions_are_refused() -> None:

@@ -81,7 +81,7 @@ def _strip(sample: Sample) -> _Strip:
 
 
 def _labelled(mask: Mask) -> npt.NDArray[np.bool_]:
-    return (mask > 0) & (mask != IGNORE_INDEX)
+    return np.asarray((mask > 0) & (mask != IGNORE_INDEX), dtype=np.bool_)
 
 
 def _chosen(part: Dataset, each: int) -> list[Sample]:

@@ -54,13 +54,13 @@ def parse_runs(text: str) -> list[Wanted]:
         low, high, step = (*map(float, bounds), 0.01)[:3]
     except ValueError:
         low = high = step = 0.0
-    if not (0 < low <= high < 1 and step >= 0.001):
+    label, equals, _ = rest.partition("=")
+    if not (0 < low <= high < 1 and step >= 0.001) or (equals and not label):
         raise UsageError(
             f"{text!r} is not understood.\nExpected [LABEL=]PATH@FROM:TO[:STEP], e.g. SW=runs/sw@0.90:0.98, "
             "with 0 < FROM <= TO < 1 and a step of 0.001 or more."
         )
     cuts = [round(low + k * step, 4) for k in range(int((high - low) / step + 1e-6) + 1)]
-    label, equals, _ = rest.partition("=")
     return [
         parse_run(
             f"{label}{threshold_name(cut)}={rest[len(label) + 1 :]}@{cut}" if equals else f"{rest}@{cut}"
