@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
+from flawscope.reporting import plots
 from flawscope.reporting.plots import plot_curves, plot_fold_curves
 
 ROWS = [
@@ -29,6 +34,24 @@ def test_curves_become_a_picture_without_a_window_system(tmp_path: Path) -> None
         colours = opened.convert("RGB").getcolors(1 << 20) or []
     assert (0, 114, 178) in {colour for _, colour in colours}
     assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_no_values_are_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+
+    @contextmanager
+    def kept(*_: object) -> Iterator[Figure]:
+        drawn.append(Figure())
+        yield drawn[-1]
+
+    monkeypatch.setattr(plots, "_page", kept)
+    rows = [{**row, "train_dice": 0.5 + n / 10, "val_dice": 0.4 + n / 10} for n, row in enumerate(ROWS)]
+    plot_curves("curves.png", rows)
+    lines = [line for axes in drawn[0].axes for line in axes.lines]
+    values = [tuple(float(value) for value in line.get_ydata()) for line in lines]
+    assert len(set(values)) == len(values)
+    labels = {line.get_label(): line.get_linestyle() for line in lines}
+    assert labels["train dice"] == "--" and labels["dice"] == "-", "what is trained on is dashed"
 
 
 def test_a_run_without_rows_gives_empty_axes(tmp_path: Path) -> None:

@@ -45,7 +45,6 @@ def plot_curves(path: str | Path, history: Sequence[Mapping[str, Any]]) -> None:
             seen = name.replace("val_", "train_", 1)
             if seen in names:
                 _line(right, _series(history, seen), seen.replace("_", " "), number, "--")
-        _line(right, _series(history, "train_dice"), "dice of training", len(shown))
         right.set_ylim(0.0, 1.0)
         _dress(right, "step", "validation figure")
 
