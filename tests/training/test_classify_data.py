@@ -15,6 +15,7 @@ from flawscope.training.classify_data import (
     class_weights,
     label_rows,
     label_target,
+    positive_weights,
 )
 from flawscope.training.crops import deal
 from flawscope.training.losses import build_loss
@@ -99,6 +100,28 @@ def test_images_and_labels_belong_together() -> None:
             assert torch.allclose(
                 image[0] * 0.25 + 0.5, torch.from_numpy(draw(key % 3, key)[..., 0] / 255.0).float(), atol=1e-6
             )
+
+
+def gate_labels(clean: int, defective: int) -> torch.Tensor:
+    return torch.tensor([[0.0]] * clean + [[1.0]] * defective)
+
+
+def test_twice_the_clean_images_double_the_weight_of_a_defect() -> None:
+    few, many = (positive_weights(gate_labels(clean, 5), 1) for clean in (15, 30))
+    assert few.tolist() == [3.0] and (many == 2 * few).all()
+    assert positive_weights(gate_labels(5000, 1), 1).tolist() == [100.0]
+    assert positive_weights(gate_labels(0, 3), 1).tolist() == [0.01], "finite, and above 0 as the loss wants"
+    rows = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    assert positive_weights(rows, 3).tolist() == [2.0, 0.5, 1.0]
+
+
+def test_with_their_weights_presence_and_absence_pull_alike() -> None:
+    labels = gate_labels(12, 3)
+    logits = torch.zeros(15, 1, requires_grad=True)
+    terms = [{"name": "bce", "options": {"pos_weight": positive_weights(labels, 1).tolist()}}]
+    build_loss(terms, "sigmoid")(logits, *label_target(labels, 1, "sigmoid")).backward()
+    assert logits.grad is not None
+    assert float(logits.grad[:12].sum()) == pytest.approx(-float(logits.grad[12:].sum()))
 
 
 def test_weights_draw_rare_classes_as_often() -> None:

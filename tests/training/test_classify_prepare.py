@@ -173,6 +173,22 @@ def test_rare_classes_weigh_more_or_are_drawn_more_often() -> None:
     assert np.bincount(items.labels[items.order(0) % len(items)].numpy()) == pytest.approx([7, 7, 7], abs=2)
 
 
+def test_a_sigmoid_weighs_presence_against_absence() -> None:
+    balanced = {"class_weights": "balanced"}
+    data = replace(
+        memory(), samples=tuple(several(24))
+    )  # each of two classes on half of them, the third none
+    made = make_parts(sigmoid(classify=balanced), prepared(sigmoid(), data))
+    options = made.config.loss[0].options
+    assert set(options) == {"pos_weight"} and options["pos_weight"][2] == 1
+    rows = made.items.labels
+    absent = (1 - rows).sum(dim=0) / rows.sum(dim=0)
+    assert options["pos_weight"][:2] == pytest.approx(absent[:2].tolist())
+    given = [{"name": "bce", "options": {"pos_weight": 5.0}}]
+    mine = settings(input={"activation": "sigmoid"}, loss=given, classify=balanced)
+    assert make_parts(mine, prepared(mine, data)).config.loss[0].options == {"pos_weight": 5.0}
+
+
 def test_two_ways_to_balance_exclude_each_other() -> None:
     found = uneven()
     copied = prepared(settings(data={"balance": {"target": 10}}), found.dataset, found.split)

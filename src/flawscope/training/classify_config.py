@@ -50,7 +50,10 @@ class ClassifyConfig(Section):
         "each validation too; 0 = none.",
     )
     class_weights: Literal["none", "balanced"] = Field(
-        "none", description="balanced: rare classes weigh more in the loss, images / (classes x own images)."
+        "none",
+        description="balanced: rare classes weigh more in the loss. softmax: images / (classes x own images) "
+        "for each class; sigmoid: images without / images with the class (.01 to 100) for its presence, so "
+        "that a gate's defective images weigh as much as its clean ones.",
     )
     sampling: Literal["all", "balanced"] = Field(
         "all", description="all: each image once an epoch; balanced: each class as often as any other."

@@ -21,6 +21,8 @@ from flawscope.types import ClassInfo, Sample
 
 _ORDER, _VARY = 1, 2
 """Streams of random numbers, apart from each other."""
+_MOST_WEIGHT = 100.0
+"""A handful of images that weigh more would make single steps of the size of many."""
 
 
 def label_rows(samples: Sequence[Sample], classes: Sequence[ClassInfo]) -> Tensor:
@@ -104,6 +106,19 @@ def balanced_weights(labels: Tensor, classes: int) -> npt.NDArray[np.float64]:
     held = rows.sum(axis=1)
     weights: npt.NDArray[np.float64] = np.where(held > 0, rows @ per_class / np.maximum(held, 1.0), 1.0)
     return weights
+
+
+def positive_weights(labels: Tensor, classes: int) -> npt.NDArray[np.float64]:
+    """Images without / images with each class, within 1/100 .. 100; 1 for a class that never occurs.
+
+    So an answer's two sides weigh alike in sum: a sigmoid learns each class against its absence, where one
+    weight on both sides would only scale the loss.
+    """
+    rows: Any = label_target(labels, classes, "sigmoid")[0][..., 0, 0].numpy()
+    count = rows.sum(axis=0).astype(np.float64)
+    weights = np.clip((len(rows) - count) / np.maximum(count, 1.0), 1 / _MOST_WEIGHT, _MOST_WEIGHT)
+    kept: npt.NDArray[np.float64] = np.where(count > 0, weights, 1.0)
+    return kept
 
 
 def class_weights(labels: Tensor, classes: int) -> npt.NDArray[np.float64]:

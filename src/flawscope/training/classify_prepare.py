@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
+from torch import Tensor
 
 from flawscope.data.dataset import Dataset
 from flawscope.data.layouts.idx import IdxImage, load_images
@@ -16,7 +17,13 @@ from flawscope.data.split_file import Split
 from flawscope.errors import ConfigError, DataError, UsageError
 from flawscope.training.balancing import Shown, balance_in_words, balance_part
 from flawscope.training.batch_augment import BatchAugment
-from flawscope.training.classify_data import LabelledImages, balanced_weights, class_weights, label_rows
+from flawscope.training.classify_data import (
+    LabelledImages,
+    balanced_weights,
+    class_weights,
+    label_rows,
+    positive_weights,
+)
 from flawscope.training.config import TrainConfig
 from flawscope.training.config_load import parse_config
 from flawscope.training.label_validate import LabelValidator
@@ -62,7 +69,7 @@ def prepare_labels(
     checked = _check_digits(dataset, chosen) or check_dataset(dataset, chosen, skip_bad, reporter)
     parts = with_val(checked, config, reporter)
     train, val = (checked.dataset.subset(parts.part(part)).samples for part in ("train", "val"))
-    _check_labels(config, dataset, train, val)
+    check_labels(config, dataset, train, val)
     classes_of = {sample.name: sample.labels for sample in train}
     shown = balance_part(config.data.balance, train, classes_of, dataset.classes, config.train.seed)
     if shown:
@@ -88,10 +95,14 @@ def _check_digits(dataset: Dataset, split: Split) -> Checked | None:
     return Checked(dataset, split, ties, {sample.name: sample.labels for sample in dataset})
 
 
-def _check_labels(
+def check_labels(
     config: TrainConfig, dataset: Dataset, train: Sequence[Sample], val: Sequence[Sample]
 ) -> None:
-    """Softmax wants exactly one label an image; and there must be something to tell apart."""
+    """Softmax wants exactly one label an image; and there must be something to tell apart.
+
+    Raises ConfigError for an image with none or several under softmax, DataError where ``train`` shows too
+    few classes.
+    """
     if config.input.activation == "softmax":
         odd = next((sample for sample in (*train, *val) if len(sample.labels) != 1), None)
         if odd is not None:
@@ -124,7 +135,7 @@ def make_parts(config: TrainConfig, prepared: Prepared) -> LabelParts:
         weights = balanced_weights(labels, count)
     elif any(one.weight != 1.0 for one in shown):
         weights = np.array([one.weight for one in shown])
-    config = _with_class_weights(config, class_weights(labels, count).round(6).tolist())
+    config = _with_class_weights(config, labels, count)
     limit_bytes = config.data.cache_mb * 2**20
     items = LabelledImages(
         Pictures(samples, config.input, limit_bytes),
@@ -147,9 +158,13 @@ def make_parts(config: TrainConfig, prepared: Prepared) -> LabelParts:
     return LabelParts(config, items, validator, _facts(prepared, len(samples)))
 
 
-def _with_class_weights(config: TrainConfig, weights: Sequence[float]) -> TrainConfig:
+def _with_class_weights(config: TrainConfig, labels: Tensor, classes: int) -> TrainConfig:
+    """The configuration with the weights counted, where none are given: of classes, or of their presence."""
     if config.classify.class_weights == "none":
         return config
+    softmax = config.input.activation == "softmax"
+    option, count = ("class_weights", class_weights) if softmax else ("pos_weight", positive_weights)
+    weights = count(labels, classes).round(6).tolist()
     table = config.model_dump(mode="json")
     for term in table["loss"]:
         if term["name"] == "focal":
@@ -157,7 +172,8 @@ def _with_class_weights(config: TrainConfig, weights: Sequence[float]) -> TrainC
                 "classify.class_weights = 'balanced' goes with cross_entropy and bce; focal weighs itself.\n"
                 "Take another loss, or classify.sampling = 'balanced'."
             )
-        term["options"].setdefault("class_weights", list(weights))
+        if not {"class_weights", "pos_weight"} & term["options"].keys():
+            term["options"][option] = weights
     return parse_config(table)
 
 
