@@ -69,17 +69,25 @@ def test_any_network_takes_the_ideas_by_keys(tmp_path: Path) -> None:
 def test_a_step_on_the_downloaded_kaggle_folder(tmp_path: Path) -> None:
     """The folder holds every image twice: in its part, and in the root. No test image may be learned from."""
     root = tmp_path / "kaggle"
-    for number, part in enumerate(["train"] * 6 + ["test"] * 2):
-        image, mask = (Image.fromarray(pixels) for pixels in draw(number))
+    cracks = [f"{source}_{number:03d}" for source in ("CFD", "DeepCrack") for number in range(4)]
+    clean = ["noncrack_noncrack_concrete_wall_0", "noncrack_noncrack_concrete_wall_1"]
+    tested = {"CFD_003", "DeepCrack_003", clean[1]}
+    for number, stem in enumerate([*cracks, *clean]):
+        pixels, marked = draw(number)
+        if stem in clean:
+            pixels[marked == 1], marked = 175, np.zeros_like(marked)
+        part, image, mask = "test" if stem in tested else "train", *map(Image.fromarray, (pixels, marked))
         for folder in (root, root / part):
             for kind, picture in (("images", image), ("masks", mask.point(lambda value: 255 * value))):
                 (folder / kind).mkdir(parents=True, exist_ok=True)
-                picture.save(folder / kind / f"CFD_{number:03d}.jpg", quality=95)
+                picture.save(folder / kind / f"{stem}.jpg", quality=95)
     call = ["train", "coredeep-resnet50-baseline", "--data", str(root), "--out", str(tmp_path / "run")]
     assert main([*call, *(part for text in ONE_STEP for part in ("--set", text))]) == 0
     parts = load_split(tmp_path / "run" / "split.json").parts
-    assert set(parts["test"]) == {"CFD_006", "CFD_007"}
-    assert set(parts["train"] + parts["val"]) == {f"CFD_{number:03d}" for number in range(6)}
+    assert set(parts["test"]) == tested
+    assert set(parts["train"] + parts["val"]) == {*cracks, *clean} - tested
+    dataset = open_dataset(root)
+    assert dataset.sources == ("CFD", "DeepCrack", "noncrack") and not np.any(dataset[clean[0]].mask)
 
 
 @pytest.mark.slow

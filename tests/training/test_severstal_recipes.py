@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from flawscope.bundle import Bundle
 from flawscope.cli.app import main
+from flawscope.data.mask_labels import as_labels
 from flawscope.data.open import open_dataset
 from flawscope.data.split_file import load_split
 from flawscope.errors import ConfigError
@@ -153,6 +154,53 @@ def test_the_capstones_commands_by_its_own_protocol(tmp_path: Path) -> None:
     tables = str(tmp_path / "tables")
     assert main(["table", *shown, "--like", "capstone-17,capstone-19", "--out", tables]) == 0
     assert {path.stem for path in (tmp_path / "tables").glob("*.csv")} >= {"capstone-17", "capstone-19"}
+
+
+def test_folds_of_the_capstones_protocol(tmp_path: Path) -> None:
+    strips = [*kinds(5), *[()] * 15]
+    data, run = write_severstal(tmp_path / "data", strips, (32, 64)), tmp_path / "run"
+    small = ("input.size_hw=[32, 64]", "two_step.per_class=5", "train.steps=1", "classify.train_figures=0")
+    sets = words(*QUICK, *small, "model.options={ widths = [4, 8], hidden = 4 }")
+    call = ["train", "two-step-capstone", "--data", str(data), "--folds", "2", "--out", str(run), *sets]
+    assert main(call) == 0
+    whole = load_split(run / "split.json")
+    # Five strips of each class alone and as many clean ones, 10 % test.
+    assert (len(whole.part("train")), len(whole.part("test"))) == (36, 4)
+    parts = [load_split(run / f"fold-{number}" / "split.json").parts for number in (0, 1)]
+    held = [name for one in parts for name in one["val"]]
+    assert sorted(held) == sorted(whole.part("train"))
+    for one in parts:
+        assert {*one["train"], *one["val"]} == set(held) and not {*one["train"]} & {*one["val"]}
+        assert one["test"] == whole.part("test")
+    used = as_labels(open_dataset(data).subset(whole.names()))
+    assert sorted(len(sample.labels) for sample in used) == [1] * 40, "none with several classes"
+    assert sum(sample.labels == (0,) for sample in used) == 20
+    assert main(["evaluate", str(run), str(data), "--part", "test", "--out", str(tmp_path / "f")]) == 0
+    assert main([*call, "--resume"]) == 0 and load_split(run / "split.json") == whole
+
+
+def test_the_two_step_recipe_on_a_downloaded_folder(tmp_path: Path) -> None:
+    """As it is, but for its size and steps: its network of timm, through both bundles and their gates."""
+    data = write_severstal(tmp_path / "data", [*kinds(3), *[()] * 9], (32, 80))
+    sets = words(*QUICK, "train.steps=1", "train.batch=4", "input.size_hw=[32, 64]", "classify.shift_px=2")
+    assert main(["train", "two-step", "--data", str(data), "--out", str(tmp_path / "run"), *sets]) == 0
+    bundle = Bundle.load(tmp_path / "run")
+    assert [stage.role for stage in bundle.manifest.stages] == ["gate", "classify"]
+    assert [info.name for info in bundle.classes] == ["clean", *(f"class-{k}" for k in (1, 2, 3, 4))]
+    for step in ("gate", "classes"):
+        manifest = Bundle.load(tmp_path / "run" / step).manifest
+        assert manifest.parity_difference is not None and manifest.parity_difference <= 1e-4
+        assert "validation images of this run" in manifest.differences_data
+    photos, out = str(tmp_path / "data" / "test_images"), tmp_path / "inspected"
+    assert main(["inspect", photos, "--model", str(tmp_path / "run"), "--out", str(out)]) == 0
+    assert len((out / "scores.csv").read_text(encoding="utf-8").splitlines()) == 3
+
+
+def test_b0_on_a_downloaded_folder(tmp_path: Path) -> None:
+    data = write_severstal(tmp_path / "data", kinds(3), (64, 160))
+    command = ["train", "severstal-b0", "--data", str(data), "--folds", "0", "--out", str(tmp_path / "run")]
+    assert main([*command, *words(*QUICK, *SMALL, "train.batch=4", "data.balance.target=4")]) == 0
+    check_run(tmp_path / "run", 5, 64 * 160)
 
 
 @pytest.mark.slow

@@ -349,18 +349,34 @@ def test_a_bundle_that_fits_one_step_only_leaves_no_run_behind(run: Run, tmp_pat
         assert not (tmp_path / "run" / "config.toml").exists()
 
 
-def test_sigmoid_heads_and_images_of_several_classes(tmp_path: Path) -> None:
+def several() -> Dataset:
+    """As `masks`; every fourth defective image shows both classes."""
+
     def both(number: int) -> Any:
         marked = mask(number)
         marked[0, 0] = 3 - kind(number) if kind(number) and number % 8 == 1 else marked[0, 0]
         return marked
 
-    several = masks()
-    samples = [replace(s, read_mask=partial(both, int(s.name))) for s in several.samples]
+    return masks().with_samples(replace(s, read_mask=partial(both, int(s.name))) for s in masks().samples)
+
+
+def test_sigmoid_heads_and_images_of_several_classes(tmp_path: Path) -> None:
     config = settings(input={"activation": "sigmoid"}, loss=[{"name": "bce"}], train={"steps": 6})
-    made = train(config, several.with_samples(samples), tmp_path / "run", split=split(), reporter=Silent())
-    got = evaluate(made.bundle, several.with_samples(samples), split(), part="val")
+    made = train(config, several(), tmp_path / "run", split=split(), reporter=Silent())
+    got = evaluate(made.bundle, several(), split(), part="val")
     assert isinstance(got, StepMetrics) and got.answers.truth.sum(axis=1).max() == 2
+
+
+def test_labels_that_the_second_step_cannot_learn_are_told_before_the_first(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="001 has 2 labels; a softmax head"):
+        train(settings(), several(), tmp_path / "run", split=split(), reporter=Silent())
+    names = split().parts
+    dark = Split(parts={**names, "train": tuple(name for name in names["train"] if kind(int(name)) != 2)})
+    with pytest.raises(DataError, match="one class only: dark"):
+        train(settings(), masks(), tmp_path / "run", split=dark, reporter=Silent())
+    assert not (tmp_path / "run").exists()
+    gate = settings(two_step={"steps": "gate"}, train={"steps": 1})
+    assert train(gate, several(), tmp_path / "gate", split=split(), reporter=Silent()).bundle.is_dir()
 
 
 def test_without_data_there_is_nothing(tmp_path: Path) -> None:

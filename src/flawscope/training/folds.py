@@ -30,6 +30,7 @@ from flawscope.training.prepare import check_val, fold_splits, protocol_split
 from flawscope.training.progress import LogReporter, Reporter
 from flawscope.training.run import CONFIG, METRICS, SPLIT, Run, fresh_folder, train
 from flawscope.training.try_parts import try_parts
+from flawscope.training.two_step_data import split_to_fold
 
 CURVES = "curves.png"
 
@@ -65,6 +66,8 @@ def train_folds(
     if not resume and os.environ.get("RANK", "0") == "0":
         fresh_folder(root)
     whole = dataset
+    if not (resume and (root / SPLIT).is_file()):
+        split = split_to_fold(config, dataset, split, bool(options.get("skip_bad")), reporter)
     cut = kept = _folds_of(config, dataset, root, folds, split, resume, reporter)
     if config.folds.copies == "before":
         dataset, cut = with_copies(config, dataset, cut, folds)

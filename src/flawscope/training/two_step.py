@@ -24,6 +24,7 @@ from flawscope.images.atomic import write_text_atomic
 from flawscope.inspection.gate import with_gate
 from flawscope.inspection.inspector import Inspector
 from flawscope.training.checkpoint import load_progress
+from flawscope.training.classify_prepare import check_labels
 from flawscope.training.config import TrainConfig
 from flawscope.training.config_load import dump_config, load_config
 from flawscope.training.finish import BUNDLE, METRICS
@@ -71,8 +72,7 @@ def train_steps(
     sets = {GATE: data.gate, CLASSES: data.classes}
     if not resume:  # told before the first step is written, not after it
         for name, one in steps.items():
-            try_parts(one, sets[name])
-            check_initial(one, sets[name].classes)
+            _try_step(one, sets[name], split)
     if not resume and main:
         fresh_folder(folder, beside_folds=config.train.refit)
         write_split(folder / SPLIT, split)
@@ -90,6 +90,15 @@ def train_steps(
     bundle = _bundle(config, data, split, folder, both=CLASSES in runs)
     metrics = _metrics(bundle, data, split, folder)
     return Run(folder, config, last.progress, bundle.root, metrics)
+
+
+def _try_step(config: TrainConfig, dataset: Dataset, split: Split) -> None:
+    """Refuse what a step cannot be trained with: the gate before it would else be trained for nothing."""
+    try_parts(config, dataset)
+    check_initial(config, dataset.classes)
+    parts = split_for_step(split, dataset).parts
+    train, val = (dataset.subset(parts.get(part, ())).samples for part in ("train", "val"))
+    check_labels(config, dataset, train, val)
 
 
 def _run(

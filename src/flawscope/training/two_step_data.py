@@ -79,6 +79,24 @@ def split_of_steps(config: TrainConfig, data: StepData, split: Split | None, rep
     return chosen.model_copy(update={"parts": {**chosen.parts, "train": train, "val": val}})
 
 
+def split_to_fold(
+    config: TrainConfig, dataset: Dataset, split: Split | None, skip_bad: bool, reporter: Reporter
+) -> Split | None:
+    """The split whose part ``train`` is to be cut into folds: by ``two_step.protocol``, where one is named.
+
+    The protocol's ``train`` and ``val`` are one part there, for folds validate each other; its test part
+    stays that of every fold. A split that is given comes first, as for one run. Raises DataError.
+    """
+    if split is not None or config.two_step.steps == "off" or config.two_step.protocol == "none":
+        return split
+    made = split_of_steps(config, step_data(dataset, skip_bad), None, reporter)
+    folded = {*made.part("train"), *made.part("val")}
+    names = tuple(name for name in dataset.names if name in folded)
+    test = made.part("test")
+    reporter.say(f"split by the protocol {config.two_step.protocol}: {len(names)} in folds, {len(test)} test")
+    return made.model_copy(update={"parts": {"train": names, "test": test}})
+
+
 def split_for_step(split: Split, step: Dataset) -> Split:
     """The parts of the split as far as the step has their images."""
     parts = {part: tuple(name for name in names if name in step) for part, names in split.parts.items()}
