@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -217,10 +218,37 @@ def test_a_budget_for_one_image_chooses_on_one_that_shows_the_class(
     monkeypatch.setattr(finish, "_LIMIT_S", 0.0)
     dataset = open_dataset(rare)
     split = Split(parts={"train": dataset.names[:4], "val": dataset.names[4:8]})
-    config = settings(train={"steps": 1, "minutes": 9.0})
+    config = settings(train={"steps": 1, "minutes": 9.0}, validation={"presence_px": "tuned"})
     run = train(config, dataset, tmp_path / "run", split=split, reporter=Silent())
     assert run.metrics["images"] == 1
+    looked = Bundle.load(run.bundle).manifest.presence_px["crack"].data
+    assert looked.startswith("1 "), "tuned presence has no time of its own"
     assert run.metrics["figures"]["image_tp"]["value"] + run.metrics["figures"]["image_fn"]["value"] == 1
+
+
+def test_thresholds_and_tuned_presence_share_the_time_after_a_budget(
+    rare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+
+    def told(function: Any) -> Any:
+        def wrapped(*arguments: Any) -> Any:
+            given.append(arguments[-1])
+            return function(*arguments)
+
+        return wrapped
+
+    for name in ("choose_on", "presence_of"):
+        monkeypatch.setattr(finish, name, told(getattr(finish, name)))
+    dataset = open_dataset(rare)
+    split = Split(parts={"train": dataset.names[:4], "val": dataset.names[4:8]})
+    tuned = {"presence_px": "tuned"}
+    for name, minutes in (("hurried", 9.0), ("at leisure", None)):
+        config = settings(train={"steps": 1, "minutes": minutes}, validation=tuned)
+        run = train(config, dataset, tmp_path / name, split=split, reporter=Silent())
+        assert Bundle.load(run.bundle).manifest.presence_px["crack"].data.startswith("4 ")
+    assert given[0] == finish._LIMIT_S / 2 and given[1] < finish._LIMIT_S
+    assert given[2:] == [math.inf, math.inf]
 
 
 def test_a_broken_image_is_refused_or_left_out(tmp_path: Path) -> None:

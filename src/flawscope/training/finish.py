@@ -41,7 +41,7 @@ from flawscope.types import ClassInfo, RgbImage, Sample
 
 BUNDLE, METRICS, CURVES = "bundle", "metrics.json", "curves.png"
 _LIMIT_S = 20.0
-"""Of a run with a budget, each of the two passes over the validation images may take so long."""
+"""Of a run with a budget, what is chosen on validation images may take so long, and the figures as well."""
 _PARITY_IMAGES = 8
 _WIDTH_IMAGES = 60
 _HURRIED_IMAGES = 40
@@ -62,13 +62,16 @@ def finish(
     Raises ParityError when the exported network disagrees with the trained one, and OutputError.
     """
     network = trained_network(folder, config, prepared.classes)
-    hurried = config.train.minutes is not None
-    choices, count = choose_on(network, config, prepared, _LIMIT_S if hurried else math.inf)
+    limit_s = math.inf if config.train.minutes is None else _LIMIT_S
+    # Presence is counted behind the thresholds, so it needs a pass of its own.
+    tuned = config.validation.presence_px == "tuned" and config.validation.threshold_rule != "half"
+    began_s = time.monotonic()
+    choices, count = choose_on(network, config, prepared, limit_s / 2 if tuned else limit_s)
     if count < len(prepared.val):
         reporter.say(
             f"note: threshold and figures come from {count} of {len(prepared.val)} validation images"
         )
-    presence = presence_of(network, config, prepared, choices)
+    presence = presence_of(network, config, prepared, choices, limit_s - (time.monotonic() - began_s))
     bundle = _write(folder, network, config, prepared, facts, choices, presence)
     metrics = figures_of(bundle, folder, config, prepared, _in_order(prepared)[:count])
     write_text_atomic(folder / METRICS, json_text(metrics))
@@ -127,11 +130,17 @@ def choose_on(
 
 
 def presence_of(
-    network: nn.Module, config: TrainConfig, prepared: Prepared, choices: Mapping[str, ThresholdChoice]
+    network: nn.Module,
+    config: TrainConfig,
+    prepared: Prepared,
+    choices: Mapping[str, ThresholdChoice],
+    limit_s: float = math.inf,
 ) -> dict[str, Chosen]:
-    """Return the pixels that make an image positive, a class, on the photographs' grid."""
+    """Return the pixels that make an image positive, a class, on the photographs' grid.
+
+    Tuned, they come from as many validation images as ``limit_s`` seconds take, at least one.
+    """
     options, classes = config.validation, prepared.classes
-    looked = _spread(prepared.val, len(prepared.val))
     if options.presence_px != "tuned":
         return fixed_presence(options, classes)
     runtime, predict = TorchRuntime(network), PredictOptions(flip_tta=options.tta, batch=options.batch)
@@ -140,7 +149,8 @@ def presence_of(
     pixels: list[int] = []
     cuts = [choices[i.name].threshold if i.name in choices else _HALF for i in classes]
     areas = [choices[i.name].min_area_px if i.name in choices else 0 for i in classes]
-    for sample in looked:
+    began_s = time.monotonic()
+    for sample in _in_order(prepared):
         mask = sample.mask
         assert mask is not None  # the integrity check saw it
         planes = predict_probability(sample.image(), runtime, working_input(config), classes, predict)
@@ -149,8 +159,10 @@ def presence_of(
         for info, found, truth in zip(classes, stack, class_planes(mask, classes), strict=True):
             marked[info.name].append(int(found.sum()))
             true[info.name].append(bool(truth.any()))
+        if time.monotonic() - began_s > limit_s:
+            break
     of_px = sorted(pixels)[len(pixels) // 2] if config.input.one_size else None
-    return tuned_presence(marked, true, f"{len(looked)} validation images of this run", of_px)
+    return tuned_presence(marked, true, f"{len(pixels)} validation images of this run", of_px)
 
 
 def _in_order(prepared: Prepared) -> list[Sample]:
