@@ -6,6 +6,7 @@ Nothing heavy is imported here, so that a benchmark of start-up times does not m
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import os
@@ -22,17 +23,35 @@ ROOT = Path(__file__).resolve().parents[1]
 Figures = dict[str, Any]
 
 
-def make_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with ``--data`` and ``--json``, which every benchmark takes."""
+def make_parser(description: str | None, *, data: bool = True) -> argparse.ArgumentParser:
+    """A parser with ``--json``, which every benchmark takes, and ``--data`` unless it uses no such set."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n\n")[0])
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path(os.environ["FLAWSCOPE_DATA"]) if os.environ.get("FLAWSCOPE_DATA") else None,
-        help="folder of the real image sets (default: FLAWSCOPE_DATA)",
-    )
+    if data:
+        parser.add_argument(
+            "--data",
+            type=Path,
+            default=Path(os.environ["FLAWSCOPE_DATA"]) if os.environ.get("FLAWSCOPE_DATA") else None,
+            help="folder of the real image sets (default: FLAWSCOPE_DATA)",
+        )
     parser.add_argument("--json", type=Path, default=None, help="file to write figures and machine to")
     return parser
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """The option ``--folder``: steel strips that the user has, in place of drawn ones."""
+    parser.add_argument(
+        "--folder",
+        type=_folder,
+        default=None,
+        help="folder of the Severstal form (train_images/, train.csv), used as it is; else strips are drawn",
+    )
+
+
+def _folder(text: str) -> Path:
+    path = Path(text).resolve()
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return path
 
 
 def data_folder(data: Path | None, *sets: str) -> Path:
@@ -97,6 +116,28 @@ def write_result(
     if path is None:
         return
     write_json(path, {"figures": finite(figures), "machine": dict(facts or machine())})
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as ``path``.csv and ``path``.md; what a row lacks is an empty cell.
+
+    Numbers are rounded, to 6 places in the CSV and 3 in Markdown.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([columns, *[[_cell(row.get(name), 6) for name in columns] for row in rows]])
+    lines = [columns, ["---"] * len(columns)]
+    lines += [[_cell(row.get(name), 3) for name in columns] for row in rows]
+    text = "".join("| " + " | ".join(line) + " |\n" for line in lines)
+    path.with_suffix(".md").write_text(text, encoding="utf-8")
+
+
+def _cell(value: Any, places: int) -> str:
+    plain = finite(value)
+    if plain is None:
+        return ""
+    return f"{plain:.{places}f}" if isinstance(plain, float) else str(plain)
 
 
 def write_json(path: Path, content: Any) -> None:

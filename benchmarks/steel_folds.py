@@ -1,9 +1,10 @@
 """Five folds of steel by both protocols: the honest one, and the thesis's with its two leaks.
 
-Strips are drawn, split as the thesis splits (some of each class alone and some with several to test on), and
-every network is trained on the same folds by each protocol, as a user would: `flawscope train --folds`. The
-tables of figures 61 and 65 with our rows go to ``WORK/tables``, the figures of ``folds.csv`` to the result
-file, which is complete as far as it goes at any moment. `copies` and `weights` show either leak alone.
+Strips are drawn, or taken from a folder of the Severstal form (``--folder``), and split as the thesis splits
+(some of each class alone and some with several to test on, none clean). Every network is trained on the same
+folds by each protocol, as a user would: `flawscope train --folds`. The tables of figures 61 and 65 with our
+rows go to ``WORK/tables``, the figures of ``folds.csv`` to the result file, which is complete as far as it
+goes at any moment. `copies` and `weights` show either leak alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from common import Figures, go_on_with, machine, make_parser, say, write_result
+from common import Figures, add_folder, go_on_with, machine, make_parser, say, write_result
 from crack_budget import Command, measure_apart, run_command, wall_minutes
 
 PROTOCOLS = {
@@ -32,16 +33,21 @@ Run = Callable[[Command], None]
 Measure = Callable[[], float]
 
 
+def data_of(options: argparse.Namespace) -> Path:
+    """The folder that was named as it is, else that of the drawn strips."""
+    return Path(options.folder or options.work / "data")
+
+
 def make_data(options: argparse.Namespace, run: Run) -> tuple[Path, Path]:
     """Draw the strips and split them; what is there already is taken."""
-    data, split = options.work / "data", options.work / "split.json"
+    data, split = data_of(options), options.work / "split.json"
     if not data.is_dir():
         run([sys.executable, "-m", "flawscope", "synth", "steel", "--count", str(options.images),
              "--size", options.size, "--mix", MIX, "--seed", str(options.seed), "--out", data])  # fmt: skip
     if not split.is_file():
         each = str(options.test_per_class)
         run([sys.executable, "-m", "flawscope", "split", data, "--protocol", "thesis-test",
-             "--per-class", each, "--several", each, "--folds", str(options.folds),
+             "--per-class", each, "--several", each, "--clean", "0", "--folds", str(options.folds),
              "--seed", str(options.seed), "--out", split])  # fmt: skip
     return data, split
 
@@ -49,7 +55,7 @@ def make_data(options: argparse.Namespace, run: Run) -> tuple[Path, Path]:
 def train_command(options: argparse.Namespace, network: str, protocol: str, minutes: float) -> list[str]:
     """The call of `flawscope train` for all folds of one network by one protocol."""
     work = options.work
-    command = [sys.executable, "-m", "flawscope", "train", network, "--data", str(work / "data")]
+    command = [sys.executable, "-m", "flawscope", "train", network, "--data", str(data_of(options))]
     command += [
         "--split",
         str(work / "split.json"),
@@ -100,9 +106,12 @@ def told(folder: Path) -> Figures:
 
 def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measure = measure_apart) -> Figures:
     """All networks and protocols, one after another, then the tables."""
+    from flawscope.data.split_file import load_split
+
     facts = machine()
     data, split = make_data(options, run)
-    figures: Figures = {"images": options.images, **budget(options), "runs": {}}
+    figures: Figures = {"images": len(load_split(split).names()), "drawn": options.folder is None}
+    figures |= {**budget(options), "runs": {}}
     done = []
     for network in options.networks:
         for protocol in options.protocols:
@@ -148,7 +157,8 @@ def _ours(path: Path) -> list[Figures]:
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options, checked."""
-    parser = make_parser(__doc__)
+    parser = make_parser(__doc__, data=False)
+    add_folder(parser)
     parser.add_argument(
         "--work", type=Path, required=True, help="folder for data, runs and tables; goes on there"
     )
@@ -161,7 +171,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=0, help="steps of each fold instead of minutes")
     parser.add_argument("--target", type=int, default=150, help="images a class, balanced (default 150)")
     parser.add_argument(
-        "--test-per-class", type=int, default=15, help="test images of each kind (default 15)"
+        "--test-per-class", type=int, default=15, help="test images of each kind (default 15; the thesis: 50)"
     )
     parser.add_argument("--seed", type=int, default=0, help="default 0")
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), help="recipes (default: both)")
@@ -172,7 +182,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     options.work = options.work.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
-    shared = ("images", "size", "input", "folds", "quiet_minutes", "minutes", "steps", "target")
+    shared = ("folder", "images", "size", "input", "folds", "quiet_minutes", "minutes", "steps", "target")
     shared += ("test_per_class", "seed", "set_option")
     go_on_with(options.work, {name: getattr(options, name) for name in shared})
     return options

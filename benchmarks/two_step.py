@@ -1,10 +1,11 @@
-"""The capstone's tables on drawn steel strips: both steps, its batch sweep, a learning curve, a gate's time.
+"""The capstone's tables on steel strips: both steps, its batch sweep, a learning curve, a gate's time.
 
-Strips of the Severstal form are drawn, half of them clean, the rest with one class each. `two-step-capstone`
-is trained on the capstone's split of them (as many images a class as the rarest has), and again for each
-batch size and for fewer training images a class; validation and test images stay the same. Then its gate is
-put before a segmenter for several miss rates, and both are timed on the test images. The result file is
-written anew after every run.
+Strips of the Severstal form are drawn, half of them clean, the rest with one class each; ``--folder`` takes a
+folder of that form instead. `two-step-capstone` is trained on the capstone's split of them (as many images a
+class as the rarest has, at most the capstone's 180), and again for each batch size and for fewer training
+images a class; validation and test images stay the same. Then its gate is put before a segmenter for several
+miss rates, and both are timed on the test images. The result file, and the tables in ``WORK/tables`` as
+Markdown and CSV, are written anew after every run.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import Figures, go_on_with, machine, make_parser, say, write_result
+from common import Figures, add_folder, go_on_with, machine, make_parser, say, write_result, write_table
 from crack_budget import Run, run_command
 
 if TYPE_CHECKING:
@@ -27,13 +28,19 @@ if TYPE_CHECKING:
 
 PARTS = ("tables", "sweep", "curve", "gate")
 SHOWN = ("loss", "accuracy", "f1_macro", "precision_macro", "recall_macro")
+TABLES = {"tables": "steps", "sweep": "batch-sweep", "curve": "learning-curve", "gate": "gate"}
+"""Part -> name of its table's files."""
+MOST_PER_CLASS = 180
+"""Images of each class that the capstone takes, beside four times as many clean ones."""
 MIX = "none=50,1=12.5,2=12.5,3=12.5,4=12.5"
 SEGMENTER: dict[str, Any] = {"in_channels": 3, "classes": 4, "widths": [16, 32, 64, 128], "prior": [1e-4] * 4}
 """Untrained: its time does not depend on its weights, and it finds nothing that would have to be measured."""
 
 
-def draw_strips(options: argparse.Namespace, run: Run) -> Path:
-    """Draw the strips, once."""
+def strips_of(options: argparse.Namespace, run: Run) -> Path:
+    """The folder that was named as it is, else strips, drawn once."""
+    if options.folder is not None:
+        return Path(options.folder)
     data: Path = options.work / "steel"
     if not data.is_dir():
         command = [sys.executable, "-m", "flawscope", "synth", "steel", "--count", options.strips]
@@ -42,7 +49,10 @@ def draw_strips(options: argparse.Namespace, run: Run) -> Path:
 
 
 def capstone_split(dataset: Dataset, seed: int) -> tuple[Split, int]:
-    """The capstone's split with as many images a class as the rarest class has, and that number."""
+    """The capstone's split with as many images a class as the rarest class has, and that number.
+
+    More than the capstone's own number are never taken.
+    """
     from flawscope.data.protocols import capstone_binary, labelled
     from flawscope.data.units import find_ties
 
@@ -50,7 +60,7 @@ def capstone_split(dataset: Dataset, seed: int) -> tuple[Split, int]:
     alone = [image.classes[0] for image in images if len(image.classes) == 1]
     clean = sum(not image.classes for image in images)
     kinds = sorted(set(alone))
-    per_class = min(min(alone.count(kind) for kind in kinds), clean // len(kinds))
+    per_class = min(*(alone.count(kind) for kind in kinds), clean // len(kinds), MOST_PER_CLASS)
     return capstone_binary(images, per_class=per_class, seed=seed), per_class
 
 
@@ -180,16 +190,35 @@ def tell(row: Figures) -> None:
             say(f"{row['run']:<14} {step:<8} {shown}")
 
 
+def write_tables(options: argparse.Namespace, part: str, figures: Figures) -> None:
+    """The rows of one part so far as ``WORK/tables/NAME.csv`` and ``.md``: a line a run, part and step."""
+    rows, path = figures[part], options.work / "tables" / TABLES[part]
+    if part == "gate":
+        write_table(path, list(rows[0]), rows)
+        return
+    if part == "curve":  # all images are the run of the tables
+        rows = [*rows, *figures.get("tables", ())]
+    lines = [
+        {"run": row["run"], "on": on, "step": step, **row[on][step], "both": row[on]["accuracy_together"]}
+        for row in rows
+        for step in ("gate", "classes")
+        for on in ("train", "test")
+        if step in row[on]
+    ]
+    write_table(path, ["run", "step", "on", "images", *SHOWN, "both"], lines)
+
+
 def run_all(options: argparse.Namespace, run: Run = run_command) -> Figures:
     """All parts that were asked for; the result file is complete as far as it goes at any moment."""
     from flawscope.data.open import open_dataset
 
     facts = machine()
-    options.data_set = draw_strips(options, run)
+    options.data_set = strips_of(options, run)
     dataset = open_dataset(options.data_set)
     split, per_class = capstone_split(dataset, options.seed)
     figures: Figures = {
-        "strips": options.strips,
+        "strips": len(dataset),
+        "drawn": options.folder is None,
         "per_class": per_class,
         "size_hw": list(options.size),
         "epochs": options.epochs,
@@ -200,6 +229,7 @@ def run_all(options: argparse.Namespace, run: Run = run_command) -> Figures:
     def add(part: str, row: Figures) -> None:
         figures.setdefault(part, []).append(row)
         write_result(options.json, figures, facts)
+        write_tables(options, part, figures)
 
     def train(part: str, name: str, used: Split, *sets: str) -> None:
         row = one_run(options, name, used, run, *sets)
@@ -227,9 +257,10 @@ def run_all(options: argparse.Namespace, run: Run = run_command) -> Figures:
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The options, checked."""
-    parser = make_parser(__doc__)
+    parser = make_parser(__doc__, data=False)
+    add_folder(parser)
     parser.add_argument(
-        "--work", type=Path, required=True, help="folder for the strips and the runs; goes on there"
+        "--work", type=Path, required=True, help="folder for strips, runs and tables; goes on there"
     )
     parser.add_argument("--strips", type=int, default=500, help="default 500")
     parser.add_argument("--strip-size", default="256x1600", help="default 256x1600")
@@ -250,7 +281,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--set-option", action="append", default=[], metavar="a.b=c", help="for train --set")
     options = parser.parse_args(arguments)
     options.work.mkdir(parents=True, exist_ok=True)
-    shared = ("strips", "strip_size", "size", "epochs", "recipe", "seed", "set_option")
+    shared = ("folder", "strips", "strip_size", "size", "epochs", "recipe", "seed", "set_option")
     go_on_with(options.work, {name: getattr(options, name) for name in shared})
     return options
 

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from common import data_folder, finite, go_on_with, machine, make_parser, write_result
+from common import (
+    add_folder,
+    data_folder,
+    finite,
+    go_on_with,
+    machine,
+    make_parser,
+    write_result,
+    write_table,
+)
 
 
 def test_result_file_has_figures_and_machine_only(tmp_path: Path) -> None:
@@ -43,6 +52,28 @@ def test_data_comes_from_the_option_or_the_environment(
     assert make_parser(None).parse_args(["--data", "x"]).data == Path("x")
     monkeypatch.delenv("FLAWSCOPE_DATA")
     assert make_parser("x").parse_args([]).data is None
+
+
+def test_a_folder_of_strips_takes_the_place_of_the_sets(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = make_parser("x", data=False)
+    add_folder(parser)
+    assert vars(parser.parse_args([])) == {"json": None, "folder": None}
+    assert parser.parse_args(["--folder", str(tmp_path)]).folder == tmp_path.resolve()
+    for words, said in ((["--data", "x"], "--data"), (["--folder", str(tmp_path / "no")], "is no folder")):
+        with pytest.raises(SystemExit) as stop:
+            parser.parse_args(words)
+        assert stop.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_a_table_is_written_in_both_forms(tmp_path: Path) -> None:
+    rows = [{"run": "a", "f1": 0.123456789}, {"run": "b", "f1": None, "unused": 1}, {"run": "c", "n": 3}]
+    write_table(tmp_path / "new" / "table", ["run", "f1", "n"], rows)
+    text = (tmp_path / "new" / "table.csv").read_text(encoding="utf-8")
+    assert text == "run,f1,n\na,0.123457,\nb,,\nc,,3\n"
+    lines = (tmp_path / "new" / "table.md").read_text(encoding="utf-8").splitlines()
+    assert lines[:3] == ["| run | f1 | n |", "| --- | --- | --- |", "| a | 0.123 |  |"] and len(lines) == 5
 
 
 def test_missing_data_ends_with_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

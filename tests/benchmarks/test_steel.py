@@ -17,6 +17,7 @@ import steel_folds
 from crack_budget import Command
 from flawscope.cli.app import main
 from flawscope.data.open import open_dataset
+from flawscope.data.split_file import load_split
 from flawscope.training.config_load import load_config
 from training.steel_strips import kinds, write_severstal
 
@@ -110,6 +111,28 @@ def test_a_fold_has_its_minutes(tmp_path: Path) -> None:
     command = steel_folds.train_command(options, "severstal-resnet34", "copies", 2.5)
     assert command[command.index("--minutes") + 1] == "2.500" and "folds.copies=before" in command
     assert "folds.weights=carried" not in command
+
+
+def test_a_folder_takes_the_place_of_drawn_strips(tmp_path: Path) -> None:
+    folder = write_severstal(tmp_path / "steel", kinds(3), (32, 64))
+    words = [
+        "--work",
+        str(tmp_path / "work"),
+        "--folder",
+        str(folder),
+        "--folds",
+        "2",
+        "--test-per-class",
+        "1",
+    ]
+    options = steel_folds.parse(words)
+    data, path = steel_folds.make_data(options, in_this_process)
+    dataset, split = open_dataset(folder), load_split(path)
+    assert data == folder and not (options.work / "data").exists()
+    assert (len(split.part("test")), len(split.names())) == (5, 15)
+    assert all(np.any(dataset[name].mask) for name in split.names()), "no clean strip, as in the thesis"
+    command = steel_folds.train_command(options, "severstal-unet", "honest", 1.0)
+    assert command[command.index("--data") + 1] == str(folder)
 
 
 def test_the_unit_of_the_budget_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import two_step
 from flawscope.cli.app import main
 from flawscope.data.mask_labels import as_labels
 from flawscope.data.open import open_dataset
+from flawscope.training.config_load import load_config
+from training.steel_strips import kinds, write_severstal
 
 TINY = [
     "--strips", "48", "--strip-size", "64x128", "--size", "16", "32", "--epochs", "1", "--batches", "4",
@@ -32,7 +35,7 @@ def in_process(command: Any) -> None:
 def options(tmp_path_factory: pytest.TempPathFactory) -> Any:
     work = tmp_path_factory.mktemp("bench")
     made = two_step.parse(["--work", str(work / "work"), "--json", str(work / "r.json"), *TINY])
-    made.data_set = two_step.draw_strips(made, in_process)
+    made.data_set = two_step.strips_of(made, in_process)
     return made
 
 
@@ -64,10 +67,11 @@ def test_tables_and_gate(options: Any, capsys: pytest.CaptureFixture[str]) -> No
     gate = figures["gate"][0]
     assert gate["ms_an_image_without"] > 0 and 0 <= gate["missed"] <= gate["defective"]
     assert "ms a strip" in capsys.readouterr().out
+    assert "| 0.500 |" in (options.work / "tables" / "gate.md").read_text(encoding="utf-8")
 
 
-def test_sweep_and_curve_ask_for_their_runs(options: Any) -> None:
-    asked: list[list[str]] = []
+def pretend_into(asked: list[list[str]]) -> Any:
+    """A runner that keeps the calls and leaves what `evaluate` would."""
 
     def pretend(command: Any) -> None:
         words = [str(word) for word in command]
@@ -79,6 +83,43 @@ def test_sweep_and_curve_ask_for_their_runs(options: Any) -> None:
             content = {"figures": {"accuracy": {"value": 0.5}}, "steps": {"gate": step, "classes": step}}
             (out / "metrics.json").write_text(json.dumps(content), encoding="utf-8")
 
+    return pretend
+
+
+def test_a_folder_is_taken_as_it_is_and_no_more_than_the_capstone_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_config("two-step-capstone").two_step.per_class == two_step.MOST_PER_CLASS
+    monkeypatch.setattr(two_step, "MOST_PER_CLASS", 3)
+    folder = write_severstal(tmp_path / "steel", [*kinds(4), *[()] * 12], (32, 64))
+    words = ["--folder", str(folder), "--work", str(tmp_path / "work"), "--json", str(tmp_path / "r.json")]
+    options = two_step.parse([*words, *TINY, "--parts", "tables", "sweep", "curve"])
+    asked: list[list[str]] = []
+    figures = two_step.run_all(options, pretend_into(asked))
+    assert figures["per_class"] == 3 and sum(figures["parts"].values()) == 24
+    assert (figures["strips"], figures["drawn"]) == (36, False)
+    assert {words[3] for words in asked} == {"train", "evaluate"}, "nothing is drawn"
+    trained = [words[words.index("--data") + 1] for words in asked if words[3] == "train"]
+    assert trained == [str(folder)] * 3
+    rows = {}
+    for path in (tmp_path / "work" / "tables").glob("*.csv"):
+        rows[path.stem] = list(csv.DictReader(path.open(encoding="utf-8")))
+        assert len(path.with_suffix(".md").read_text(encoding="utf-8").splitlines()) == 2 + len(
+            rows[path.stem]
+        )
+    assert {name: len(found) for name, found in rows.items()} == {
+        "steps": 4, "batch-sweep": 4, "learning-curve": 8,
+    }  # fmt: skip
+    assert [(row["run"], row["step"], row["on"]) for row in rows["batch-sweep"]] == [
+        ("batch-4", step, on) for step in ("gate", "classes") for on in ("train", "test")
+    ]
+    assert [row["run"] for row in rows["learning-curve"][::4]] == ["images-1", "capstone"]
+    assert all(row["accuracy"] == "0.500000" and row["images"] == "4" for row in rows["steps"])
+
+
+def test_sweep_and_curve_ask_for_their_runs(options: Any) -> None:
+    asked: list[list[str]] = []
+    pretend = pretend_into(asked)
     options.parts = ["sweep", "curve"]
     figures = two_step.run_all(options, pretend)
     assert [row["run"] for part in ("sweep", "curve") for row in figures[part]] == ["batch-4", "images-1"]
