@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from flawscope.evaluation.table_text import Labelled, Table
     from flawscope.models.cost import Cost
     from flawscope.training.config import TrainConfig
+
+_NO_TORCH = "# Layers and cost: pip install 'flawscope[train]'"
 
 
 def recipes(
@@ -21,7 +23,8 @@ def recipes(
     """List the training recipes, or print one with its network's layers, parameters and cost.
 
     Layers and cost need `pip install 'flawscope[train]'`; GFLOP = 2 x multiply-adds, 10^9 of them, for one
-    image of the size that the recipe trains on.
+    image of the size that the recipe trains on. Of two steps both networks are told; in JSON `cost` is then
+    the second one's and `gate_cost` the gate's.
     """
     if name is None:
         typer.echo(_listing(as_json))
@@ -29,23 +32,33 @@ def recipes(
     from flawscope.training.config_load import dump_config, load_config
 
     config = load_config(name)
-    cost = _cost(config)
+    told = [(step, one, _cost(one)) for step, one in _steps(config)]
     if as_json:
-        from dataclasses import asdict
-
         from flawscope.evaluation.table_text import records
 
-        shown = {"size_hw": _size_hw(config), **asdict(cost)} if cost else None
         sized = _sized(name, config)
         printed = {table: records(_table(table, sized)) for table in config.tables}
-        content = {"recipe": config.model_dump(mode="json"), "cost": shown, "tables": printed}
+        shown = [_cost_record(one, cost) for _, one, cost in told]
+        costs = {"cost": shown[-1], "gate_cost": shown[0] if len(shown) > 1 else None}
+        content = {"recipe": config.model_dump(mode="json"), **costs, "tables": printed}
         typer.echo(json.dumps(content, ensure_ascii=False))
         return
     typer.echo(f"# {name}: {config.description}\n# Every key, defaults included; copy, change, train.\n")
     typer.echo(dump_config(config))
-    typer.echo(_cost_text(config, cost))
+    typer.echo("\n#\n".join(_cost_text(step, one, cost) for step, one, cost in told if cost) or _NO_TORCH)
     if config.tables:
         typer.echo(_tables_text(config.tables, _sized(name, config)))
+
+
+def _steps(config: TrainConfig) -> list[tuple[str, TrainConfig]]:
+    """What is trained, in order: each step's name, empty where there is one network, and configuration."""
+    from flawscope.training.two_step_config import CLASSES, GATE, classes_config, gate_config
+
+    if config.two_step.steps == "off":
+        return [("", config)]
+    # Whatever the classes are, the gate knows one: a defect.
+    steps = [(GATE, gate_config(config).model_copy(update={"expected_classes": 1}))]
+    return steps if config.two_step.steps == "gate" else [*steps, (CLASSES, classes_config(config))]
 
 
 def _sized(name: str, config: TrainConfig) -> list[Labelled]:
@@ -54,8 +67,8 @@ def _sized(name: str, config: TrainConfig) -> list[Labelled]:
     from flawscope.evaluation.table_text import Labelled
 
     given = {"in_channels": config.input.channel_count, "classes": _outputs(config)}
-    found = parameters_of(config.model.name, {**config.model.options, **given})
-    return [Labelled(name, found)] if found else []
+    found, origin = parameters_of(config.model.name, {**config.model.options, **given})
+    return [Labelled(name, found, origin)] if found else []
 
 
 def _table(name: str, sized: Sequence[Labelled]) -> Table:
@@ -121,13 +134,18 @@ def _cost(config: TrainConfig) -> Cost | None:
     return cost_of(config.model.name, options, size_hw, config.input.channel_count, _outputs(config))
 
 
-def _cost_text(config: TrainConfig, cost: Cost | None) -> str:
-    if cost is None:
-        return "# Layers and cost: pip install 'flawscope[train]'"
+def _cost_record(config: TrainConfig, cost: Cost | None) -> dict[str, Any] | None:
+    from dataclasses import asdict
+
+    return {"size_hw": _size_hw(config), **asdict(cost)} if cost else None
+
+
+def _cost_text(step: str, config: TrainConfig, cost: Cost) -> str:
     from flawscope.models.describe import layer_table, totals
 
     (height, width), count = _size_hw(config), config.expected_classes or 1
     classes = "one class" if count == 1 else f"{count} classes"
-    lines = [f"# Network {config.model.name}, one image of {height} x {width} px, {classes}:"]
+    what = f"Step {step}, network" if step else "Network"
+    lines = [f"# {what} {config.model.name}, one image of {height} x {width} px, {classes}:"]
     lines += [f"#   {line}" for line in layer_table(cost)]
     return "\n".join([*lines, *(f"# {line}" for line in totals(cost, config.train.batch))])

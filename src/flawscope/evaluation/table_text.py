@@ -20,6 +20,8 @@ class Labelled:
     label: str
     metrics: Mapping[str, Any]
     """Content of ``metrics.json``."""
+    parameters_are: str = OURS
+    """Where the figures of tables that tell parameters are from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Table:
     layout: TableLayout
     headings: tuple[str, ...]
     rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
-    """Origin (``ours``, or the title of a printed block), label, cells."""
+    """Origin (``ours``, how our parameters were counted, or the title of a printed block), label, cells."""
 
 
 def make_table(layout: TableLayout, runs: Sequence[Labelled]) -> Table:
@@ -38,7 +40,14 @@ def make_table(layout: TableLayout, runs: Sequence[Labelled]) -> Table:
 
 
 def _by_run(layout: TableLayout, runs: Sequence[Labelled]) -> Table:
-    rows = [(OURS, run.label, tuple(cell_of(run.metrics, c) for c in layout.columns)) for run in runs]
+    rows = [
+        (
+            run.parameters_are if layout.tells_parameters else OURS,
+            run.label,
+            tuple(cell_of(run.metrics, column) for column in layout.columns),
+        )
+        for run in runs
+    ]
     for block in layout.printed:
         for label, values in block.rows:
             cells = tuple(
@@ -94,8 +103,9 @@ def markdown(table: Table, limits: bool = False, notes: Sequence[str] = ()) -> s
     head = [table.layout.first, *(["from"] if origin else []), *table.headings]
     lines = [f"## {table.layout.title}", "", _line(head)]
     lines.append(_line(["---", *(["---"] if origin else []), *["---:"] * len(table.headings)]))
+    titles = {block.title for block in table.layout.printed}
     for source, label, cells in table.rows:
-        where = [source if source == OURS else f"printed {source}"] if origin else []
+        where = [f"printed {source}" if source in titles else source] if origin else []
         lines.append(_line([label, *where, *(cell.text(limits) for cell in cells)]))
     remarks = [table.layout.note, *notes]
     return "\n".join([*lines, "", *[f"{remark}  " for remark in remarks if remark]]).rstrip() + "\n"

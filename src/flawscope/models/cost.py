@@ -7,29 +7,35 @@ FLOP = 2 x multiply-adds, everywhere in flawscope. Counted without memory or ari
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+
+from flawscope.models.calls import Call, Trace, owned_parameters
+from flawscope.models.window import Window, window_of
 
 _BYTES_PER_FLOAT = 4
 
 
 @dataclass(frozen=True)
 class LayerCost:
-    """One module without children, in the order in which it ran."""
+    """One run of a layer, or of a module of layers that has parameters or arithmetic outside of them."""
 
     name: str
+    """Path in the network; empty for the network itself."""
     kind: str
     output_shape: tuple[int, ...]
-    """C x H x W, without the batch."""
+    """C x H x W, without the batch. Empty for a layer that is never called, as the last convolution of some
+    encoders, whose features are taken before it."""
     parameters: int
+    """Its own; counted once for a layer that runs several times."""
     gflop: float
-    window: tuple[int, int, int] | None = None
+    window: Window | None = None
     """Edge F, stride S and padding P of a convolution or pooling: floor((N + 2P - F) / S) + 1 outputs along a
-    side of N. None for other layers, and where rows and columns differ."""
+    side of N, and ceil(N / S) where P is None. None for other layers, and where rows and columns differ."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +48,10 @@ class Cost:
     gflop: float
     """10^9 floating-point operations, 2 x multiply-adds."""
     activation_mib: float
-    """Outputs of all layers in float32, as training keeps them for one image."""
+    """Outputs of all layers and of the pieces of layers in float32, as training keeps them for one image."""
     layers: tuple[LayerCost, ...]
+    """In the order in which they ran, at the end those that did not. Their parameters and GFLOP add up to
+    those of the network."""
 
 
 def count(model: nn.Module, size_hw: tuple[int, int], in_channels: int | None = None) -> Cost:
@@ -54,61 +62,40 @@ def count(model: nn.Module, size_hw: tuple[int, int], in_channels: int | None = 
     twin = copy.deepcopy(model).to("meta").eval()
     channels = in_channels if in_channels is not None else _input_channels(model)
     image = torch.empty(1, channels, *size_hw, device="meta")
-    seen: list[tuple[str, nn.Module, tuple[int, ...]]] = []
-    handles = [
-        part.register_forward_hook(_recorder(name, seen))
-        for name, part in twin.named_modules()
-        if name and not list(part.children())
-    ]
     counter = FlopCounterMode(display=False)
+    trace = Trace(twin, counter.get_total_flops)
     with torch.no_grad(), counter:
         twin(image)
-    for handle in handles:
-        handle.remove()
-    flops = _flops_by_module(counter, type(twin).__name__)
-    layers = tuple(
-        LayerCost(
-            name, type(part).__name__, shape, _parameters(part), flops.get(name, 0) / 1e9, window_of(part)
-        )
-        for name, part, shape in seen
-    )
-    floats = sum(torch.Size(shape).numel() for _, _, shape in seen)
     parameters = _parameters(model)
     return Cost(
         parameters=parameters,
         parameters_keras=parameters + _moving_statistics(model),
         gflop=counter.get_total_flops() / 1e9,
-        activation_mib=floats * _BYTES_PER_FLOAT / 2**20,
-        layers=layers,
+        activation_mib=_kept_floats(trace.calls) * _BYTES_PER_FLOAT / 2**20,
+        layers=tuple(_rows(model, trace.calls)),
     )
 
 
-def window_of(part: nn.Module) -> tuple[int, int, int] | None:
-    """Edge, stride and padding of a convolution or pooling; None where there is no one number."""
-    if not isinstance(part, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
-        return None
-    found = []
-    for value in (part.kernel_size, part.stride, part.padding):
-        pair = value if isinstance(value, tuple) else (value, value)
-        if len(set(pair)) != 1 or not isinstance(pair[0], int):
-            return None
-        found.append(int(pair[0]))
-    return found[0], found[1], found[2]
+def _rows(model: nn.Module, calls: Sequence[Call]) -> Iterator[LayerCost]:
+    owned = owned_parameters(model)
+    for call in calls:
+        parameters = owned.pop(call.name, 0)  # a layer that runs again has no further ones
+        if call.within_layer or not (call.is_layer or call.flops or parameters):
+            continue
+        window = window_of(call.part, call.in_hw, call.out_shape[1:])
+        kind = type(call.part).__name__
+        yield LayerCost(call.name, kind, call.out_shape, parameters, call.flops / 1e9, window)
+    for name, parameters in owned.items():
+        yield LayerCost(name, type(model.get_submodule(name)).__name__, (), parameters, 0.0)
 
 
-def _recorder(name: str, seen: list[tuple[str, nn.Module, tuple[int, ...]]]) -> Any:
-    def record(module: nn.Module, _inputs: Any, output: Any) -> None:
-        if isinstance(output, Tensor):
-            seen.append((name, module, tuple(output.shape[1:])))
-
-    return record
-
-
-def _flops_by_module(counter: FlopCounterMode, root: str) -> dict[str, int]:
-    return {
-        name.removeprefix(f"{root}."): sum(operations.values())
-        for name, operations in counter.get_flop_counts().items()
-    }
+def _kept_floats(calls: Sequence[Call]) -> int:
+    """Numbers that all layers put out; an identity puts out what it was given."""
+    return sum(
+        torch.Size(call.out_shape).numel()
+        for call in calls
+        if call.is_layer and call.out_shape and not isinstance(call.part, nn.Identity)
+    )
 
 
 def _parameters(module: nn.Module) -> int:

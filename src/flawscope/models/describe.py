@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from flawscope.models.build import build_model
-from flawscope.models.cost import Cost, count
+from flawscope.models.cost import Cost, LayerCost, count
 
 _POINTWISE = {
     "ReLU",
@@ -23,6 +23,18 @@ _POINTWISE = {
     "Tanh",
 }
 """Layers that would only lengthen the table: they have no weights and keep the shape."""
+
+_WHOLE = "(the network)"
+"""In the table, what lies outside of all layers."""
+
+_IDLE = "not called"
+"""In the table, in place of an output."""
+
+_WIDTHS = (34, 16, 11, 18, 11, 8)
+"""Least characters a column of the table."""
+
+_NUMBERS = (4, 5)
+"""Columns of the table that stand at their right edge."""
 
 _COPIES_TRAINED = 4
 """Weights, their gradients, and two running means of Adam."""
@@ -49,19 +61,38 @@ def training_mib(cost: Cost, batch: int) -> float:
 
 def layer_table(cost: Cost) -> list[str]:
     """A line a layer that changes the shape or has weights; windows as edge / stride + padding."""
-    lines = [f"{'layer':<34} {'kind':<16} {'F / S + P':<11} {'output':<18} {'parameters':>11} {'GFLOP':>8}"]
+    rows = [("layer", "kind", "F / S + P", "output", "parameters", "GFLOP")]
     for layer in cost.layers:
         if not layer.parameters and layer.kind in _POINTWISE:
             continue
-        shape = " x ".join(map(str, layer.output_shape))
-        window = "{} / {} + {}".format(*layer.window) if layer.window else ""
-        lines.append(
-            f"{layer.name:<34} {layer.kind:<16} {window:<11} {shape:<18} {layer.parameters:>11,} "
-            f"{layer.gflop:>8.3f}"
+        shape = " x ".join(map(str, layer.output_shape)) or _IDLE
+        numbers = (f"{layer.parameters:,}", f"{layer.gflop:.3f}")
+        rows.append((layer.name or _WHOLE, layer.kind, _window(layer), shape, *numbers))
+    widths = [
+        max(*map(len, column), least) for column, least in zip(zip(*rows, strict=True), _WIDTHS, strict=True)
+    ]
+    lines = [
+        " ".join(
+            f"{text:>{width}}" if k in _NUMBERS else f"{text:<{width}}"
+            for k, (text, width) in enumerate(zip(row, widths, strict=True))
         )
-    if any(layer.window for layer in cost.layers):
-        lines.append("Outputs along a side of N: floor((N + 2P - F) / S) + 1.")
+        for row in rows
+    ]
+    windows = [layer.window for layer in cost.layers if layer.window]
+    if windows:
+        lines.append(
+            "Outputs along a side of N: floor((N + 2P - F) / S) + 1. F: what a dilated kernel spans."
+        )
+    if any(window[2] is None for window in windows):
+        lines.append("same: padded unevenly, to ceil(N / S) outputs.")
     return lines
+
+
+def _window(layer: LayerCost) -> str:
+    if layer.window is None:
+        return ""
+    edge, stride, padding = layer.window
+    return f"{edge} / {stride} + {'same' if padding is None else padding}"
 
 
 def totals(cost: Cost, batch: int) -> list[str]:

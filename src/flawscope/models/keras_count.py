@@ -87,6 +87,11 @@ def figure_62(network: str, options: Mapping[str, Any]) -> dict[str, dict[str, f
     return {"keras": {"value": total}, "keras_trainable": {"value": trainable}}
 
 
+def is_derived(network: str) -> bool:
+    """Whether `figure_62` tells of this network's like in Keras, and not of the network itself."""
+    return network != "unet"
+
+
 def decoder_parameters(deepest: int, skips: Sequence[int], classes: int) -> int:
     """Trainable parameters of decoder and head: nearest upsampling, skip, twice 3 x 3 without bias and
     normalisation; a 3 x 3 head with bias.

@@ -130,7 +130,8 @@ TABLES: dict[str, TableLayout] = {
             ),
         ),
         note="As Keras counts, encoder frozen but for its batch normalisation; the plain U-Net has 600,756, "
-        "all trainable. Ours: derived from our network, as docs/severstal.md explains.",
+        "all trainable. Over an encoder: what the thesis's network has, derived from ours, which has fewer "
+        "(docs/severstal.md).",
     ),
     "thesis-65": TableLayout(
         title="Thesis, figure 65: which defect types an image shows",
