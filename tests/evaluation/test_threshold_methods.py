@@ -15,6 +15,7 @@ from flawscope.errors import BundleError, DataError, UsageError
 from flawscope.evaluation.evaluate import EvaluateOptions, evaluate
 from flawscope.evaluation.report import rewrite
 from flawscope.evaluation.risk import RiskOptions
+from flawscope.evaluation.risk_report import ALONE
 from flawscope.evaluation.thresholds import choose_threshold
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.options import PredictOptions
@@ -191,6 +192,11 @@ def test_units_are_the_groups_of_the_split_that_was_named(bundle: Bundle) -> Non
 def test_what_the_user_is_told(bundle: Bundle) -> None:
     report = choose_threshold(bundle, dataset(24, SPLIT), method="risk", risk=TWENTY_PERCENT)
     assert any("which images trained" in note for note in report.notes)
+    assert ALONE not in report.notes
+    lone = dataset(24, SPLIT)
+    lone = lone.with_samples(replace(one, group="") for one in lone)
+    report = choose_threshold(bundle, lone, method="risk", risk=TWENTY_PERCENT)
+    assert ALONE in report.notes and report.class_dicts()["crack"]["units"] == 20
     tested = Split(parts={"test": NAMES})
     report = choose_threshold(
         bundle, dataset(24, tested), part="test", method="risk", risk=TWENTY_PERCENT, run_split=Split()

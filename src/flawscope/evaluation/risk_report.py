@@ -11,10 +11,10 @@ from flawscope.bundle import Chosen
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split
 from flawscope.errors import BundleError, UsageError
-from flawscope.evaluation.evaluate import Compared, Predictor
+from flawscope.evaluation.evaluate import Predictor
 from flawscope.evaluation.report import Facts, Report, absent_note
 from flawscope.evaluation.risk import RiskChoice, RiskChooser, RiskOptions
-from flawscope.evaluation.stream import Planes, Stream, Truth
+from flawscope.evaluation.stream import Stream
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.promises import file_run
 from flawscope.manifest import Manifest, Promise
@@ -115,16 +115,9 @@ def choose_by_risk(stream: Stream, options: RiskOptions, facts: Callable[..., Fa
         getattr(predictor, "presence_px", {}),
         getattr(predictor, "areas_px", None),
     )
-    grouped = False
-
-    def take(one: Compared, planes: Planes, truth: Truth) -> None:
-        nonlocal grouped
-        grouped = grouped or bool(one.sample.group)
-        chooser.add(one.sample.group_key, planes, truth)
-
-    stream.feed(take)
+    stream.feed(lambda one, planes, truth: chooser.add(one.sample.group_key, planes, truth))
     choices = chooser.choose()
-    alone = [] if grouped else [ALONE]
+    alone = [] if any(sample.group for sample in stream.dataset) else [ALONE]
     several = len(predictor.classes) > 1 and not _overlapping(predictor)
     more = ["classes compete for pixels: the promise counts what is cut at a class's own threshold"]
     notes = [*alone, *absent_note(chooser.absent), *(more if several else [])]
