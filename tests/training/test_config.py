@@ -51,6 +51,11 @@ def test_unknown_keys_are_refused_with_the_nearest(key: str, hint: str) -> None:
         ("data.synth={ground='photographs', kind='steel'}", "expected 'concrete'"),
         ("data.synth={ground='photographs', validation_images=2}", "expected 0"),
         ("data.synth={ground='photographs', cache_dir='x'}", "expected none"),
+        ("data.synth={distractors={cable=0.5}}", "expected data.synth.options.always"),
+        (
+            "data.synth={ground='photographs', distractors={cable=2}}",
+            "distractors.cable is 2; expected a number from 0 to 1",
+        ),
         ("bundle.working_scales=[0.0]", "greater than or equal to 0.015625"),
         ("bundle.working_scales=[]", "at least 1 item"),
         ("bundle.size_hw=[64, 96]", "goes with masks and input.size_hw"),

@@ -141,3 +141,13 @@ def test_options_of_cracks_on_photographs() -> None:
     assert crack_options({}) is None
     with pytest.raises(ConfigError, match=r"data\.synth\.options"):
         crack_options({"clean_share": 0.5})
+
+
+def test_distractors_reach_the_photographs() -> None:
+    def pictures(shares: dict[str, float]) -> list[tuple[RgbImage, Mask]]:
+        config = SynthConfig(images=3, size_hw=(64, 64), ground="photographs", distractors=shares)
+        return [source.load() for source in SynthPool(config, 1, _grounds()).sources(0, 1)]
+
+    painted, plain = pictures({"crazed-paint": 1.0}), pictures({})
+    assert all(not np.array_equal(one[0], other[0]) for one, other in zip(painted, plain, strict=True))
+    assert np.mean([image.mean() for image, _ in painted]) > np.mean([image.mean() for image, _ in plain])

@@ -52,6 +52,7 @@ def test_every_recipe_can_be_built(name: str) -> None:
         settings(data={"synth": {"images": 2, "kind": "steel", "size_hw": [32, 32]}}),
         settings(data={"synth": {"images": 2, "options": {"materials": {"gold": 1.0}}}}),
         settings(data={"synth": {"images": 2, "options": {"cracks": {"path": "spiral"}}}}),
+        settings(data={"synth": {"images": 2, "ground": "photographs", "distractors": {"crazed-pint": 0.5}}}),
     ],
 )
 def test_what_cannot_be_built_is_refused_before_an_image_is_read(

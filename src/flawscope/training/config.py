@@ -15,7 +15,7 @@ from flawscope.training.augment_config import AugmentConfig
 from flawscope.training.classify_config import ClassifyConfig
 from flawscope.training.config_checks import check_synth, check_task, check_together
 from flawscope.training.learning_config import LossTerm, OptimiserConfig, ScheduleConfig
-from flawscope.training.option_ranges import check_generator
+from flawscope.training.option_ranges import check_generator, check_shares
 from flawscope.training.protocol_config import EncoderConfig, FoldsConfig
 from flawscope.training.section import Section
 from flawscope.training.two_step_config import TwoStepConfig
@@ -74,6 +74,11 @@ class SynthConfig(Section):
         description="Share of the pool that is drawn anew each epoch, 0..1 (0 = fixed pool).",
     )
     options: Options = Field(default_factory=dict, description="Options of the generator.")
+    distractors: Options = Field(
+        default_factory=dict,
+        description="What fools crack detectors, drawn on photographs without a label: name = share of them, "
+        "0..1, such as { crazed-paint = 0.3, cable = 0.1 }. Drawn surfaces have their own (`options`).",
+    )
     cache_dir: str = Field(
         default="", description="Folder that keeps rendered images between runs; empty = memory only."
     )
@@ -81,6 +86,7 @@ class SynthConfig(Section):
     @model_validator(mode="after")
     def _in_range(self) -> Self:
         check_generator(self.kind, self.ground, self.options)
+        check_shares(self.distractors, "distractors")
         return self
 
 

@@ -60,6 +60,11 @@ def check_synth(config: TrainConfig) -> None:
     """Refuse what does not go with cracks that are drawn on photographs."""
     synth = config.data.synth
     if synth.ground != "photographs":
+        if synth.distractors:
+            raise ValueError(
+                "data.synth.distractors are drawn on photographs, but data.synth.ground = 'drawn'; "
+                "drawn surfaces have their own: expected data.synth.options.always, a list of names, instead"
+            )
         return
     wrong = ""
     if synth.kind != "concrete":

@@ -198,3 +198,10 @@ def check_generator(kind: str, ground: str, options: Mapping[str, Any]) -> None:
     elif kind == "concrete":
         check_options(CONCRETE_OPTIONS, options)
         check_options(CRACK_OPTIONS, options.get("cracks") or {}, "options.cracks")
+
+
+def check_shares(shares: Mapping[str, Any], where: str) -> None:
+    """Refuse shares outside 0..1. Raises ValueError naming the first."""
+    for name, share in shares.items():
+        if not _SHARE.fits(share):
+            raise ValueError(f"{where}.{name} is {share!r}; expected {_SHARE.words}")

@@ -55,6 +55,8 @@ class Recipe:
     """Options of the generator, as pairs, so that recipes can be compared."""
     ground: int | None = None
     """Number of the photograph that is drawn on; None = a surface of the generator."""
+    distractors: tuple[tuple[str, float], ...] = ()
+    """What fools on photographs, as pairs of a name and the share of pictures that show it."""
 
 
 def render(recipe: Recipe) -> tuple[RgbImage, Mask]:
@@ -133,11 +135,13 @@ class SynthPool:
         self.seed = seed
         self._grounds = tuple(grounds) if config.ground == "photographs" else ()
         self._options = tuple(sorted(config.options.items()))
+        self._distractors = tuple(sorted(config.distractors.items()))
 
     def _recipe(self, seed: int, turn: int = 0) -> Recipe:
         # Every photograph has its turn.
         ground = turn % len(self._grounds) if self._grounds else None
-        return Recipe(self.config.kind, seed, self.config.size_hw, self._options, ground)
+        config = self.config
+        return Recipe(config.kind, seed, config.size_hw, self._options, ground, self._distractors)
 
     def validation_samples(self, processes: int, report: Report | None = None) -> list[Sample]:
         """Return the images that validate; their seeds are never trained on."""
@@ -233,7 +237,9 @@ def _drawn(jobs: Iterable[_Job], processes: int) -> Iterable[tuple[RgbImage, Mas
 def _draw(job: _Job) -> tuple[RgbImage, Mask]:
     recipe, folder, ground = job
     if ground is not None:
-        drawn = paint_cracks(recipe.seed, *ground, crack_options(dict(recipe.options)))
+        drawn = paint_cracks(
+            recipe.seed, *ground, crack_options(dict(recipe.options)), dict(recipe.distractors)
+        )
         return drawn.image, drawn.mask
     if folder is None:
         return render(recipe)

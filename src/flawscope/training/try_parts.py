@@ -12,6 +12,7 @@ from torch import nn
 
 from flawscope.data.dataset import Dataset
 from flawscope.data.protocols import check_protocol
+from flawscope.data.synthetic.concrete import check_names
 from flawscope.data.synthetic.kinds import kind_named
 from flawscope.errors import ConfigError
 from flawscope.training.config import TrainConfig
@@ -85,6 +86,7 @@ def _try_data(config: TrainConfig) -> None:
         kind_named(synth.kind).check(config.train.seed, synth.size_hw)
         if synth.ground == "photographs":
             crack_options(synth.options)
+            check_names(tuple(synth.distractors), "data.synth.distractors")
         elif synth.options:
             render(Recipe(synth.kind, config.train.seed, (64, 64), tuple(sorted(synth.options.items()))))
     if config.data.protocol:

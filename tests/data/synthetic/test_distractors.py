@@ -7,6 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from flawscope.data.synthetic.canvas import Canvas, CrackTruth, Material
 from flawscope.data.synthetic.distractors import DISTRACTORS, draw_distractors, stage_of
@@ -69,6 +70,28 @@ def test_a_stage_draws_its_own_and_names_them(material: Material) -> None:
                 assert np.array_equal(canvas.rgb, before)
             seen.update(names)
     assert len(seen) > 10
+
+
+def test_crazed_paint_is_a_bright_net_of_closed_cells() -> None:
+    """The gaps of the mosaic are dark, join one another, and part the paint into many flakes."""
+    flakes = []
+    for seed in range(8):
+        canvas = wall("asphalt", (240, 320))
+        DISTRACTORS["crazed-paint"](np.random.default_rng(seed), canvas, ())
+        painted = canvas.rgb.mean(axis=2) > 0.3
+        assert canvas.rgb.max() <= 1.1
+        pieces, count = ndimage.label(painted)
+        flakes.append(int((np.bincount(pieces.ravel())[1:] > 30).sum()) if count else 0)
+    assert np.median(flakes) > 8
+
+
+def test_what_is_only_drawn_by_name_changes_no_other_picture() -> None:
+    assert all(
+        "crazed-paint" not in draw_distractors(np.random.default_rng(seed), wall(), (), "before")
+        for seed in range(30)
+    )
+    asked = draw_distractors(np.random.default_rng(0), wall(), (), "before", ("crazed-paint",), others=False)
+    assert asked == ["crazed-paint"]
 
 
 def test_leaves_find_a_clear_spot_or_none() -> None:

@@ -76,6 +76,52 @@ def test_grain_is_measured_in_pixels() -> None:
     assert grain_px(np.full((64, 64, 3), 90, np.uint8)) == 1.0
 
 
+def test_distractors_come_without_a_label_and_leave_labels_to_be_seen() -> None:
+    image, mask = _ground(), np.zeros((160, 160), np.uint8)
+    mask[:, 78:82] = 1
+    no_cracks = CrackOptions(count=0)
+    drawn = paint_cracks(5, image, mask, no_cracks, {"crazed-paint": 1.0, "cable": 0.0})
+    assert np.array_equal(drawn.mask, mask) and drawn.recipe["distractors"] == ["crazed-paint"]
+    brighter = drawn.image.astype(int).mean(axis=2) - image.astype(int).mean(axis=2)
+    assert (brighter > 20).mean() > 0.05
+    assert np.array_equal(drawn.image[mask == 1], image[mask == 1])
+    plain = paint_cracks(5, image, mask, no_cracks, {"crazed-paint": 0.0})
+    assert np.array_equal(plain.image, image) and plain.recipe["distractors"] == []
+
+
+def test_distractors_are_as_frequent_as_asked() -> None:
+    image, mask = _ground(side=64), np.zeros((64, 64), np.uint8)
+    shares = {"crazed-paint": 0.3, "scratches": 0.8}
+    shown = [
+        paint_cracks(seed, image, mask, CrackOptions(count=0), shares).recipe["distractors"]
+        for seed in range(60)
+    ]
+    assert 0.1 < np.mean(["crazed-paint" in names for names in shown]) < 0.5
+    assert 0.6 < np.mean(["scratches" in names for names in shown]) < 0.95
+
+
+def test_what_lies_on_a_crack_is_drawn_after_it() -> None:
+    image, mask = _ground(), np.zeros((160, 160), np.uint8)
+    options = CrackOptions(count=1, path="long", fill="void", width_px=(4.0, 6.0), surround=False, gaps=False)
+    marked = [paint_cracks(seed, image, mask, options, {"crazed-paint": 1.0}) for seed in range(6)]
+    dark = [drawn.image[drawn.mask == 1].mean() for drawn in marked if drawn.mask.any()]
+    # Cracks break the paint, so they stay darker than the photograph was.
+    assert dark and max(dark) < image.mean() - 20
+    covered = [paint_cracks(seed, image, mask, options, {"cable": 1.0}) for seed in range(6)]
+    assert all(drawn.recipe["distractors"] == ["cable"] for drawn in covered)
+    plain = [paint_cracks(seed, image, mask, options) for seed in range(6)]
+    assert all(np.array_equal(one.mask, other.mask) for one, other in zip(covered, plain, strict=True))
+    assert any(
+        (one.image[one.mask == 1] != other.image[other.mask == 1]).any()
+        for one, other in zip(covered, plain, strict=True)
+    )
+
+
+def test_an_unknown_distractor_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"distractors names paint-crazed.\nExpected .*crazed-paint"):
+        paint_cracks(0, _ground(side=64), np.zeros((64, 64), np.uint8), None, {"paint-crazed": 0.5})
+
+
 @pytest.mark.parametrize(
     ("seed", "shape", "mask_hw", "words"),
     [

@@ -167,7 +167,7 @@ def _check_options(options: ConcreteOptions) -> None:
         value = getattr(options, name)
         if not 0 <= value <= 1:
             raise UsageError(f"{name} is {value}; expected a share from 0 to 1.")
-    _check_always(options.always)
+    check_names(options.always, "always")
     unknown = sorted(set(options.materials) - set(textures.TEXTURES))
     if unknown or sum(options.materials.values()) <= 0 or min(options.materials.values()) < 0:
         found = f"unknown: {', '.join(unknown)}" if unknown else "no positive share"
@@ -176,11 +176,12 @@ def _check_options(options: ConcreteOptions) -> None:
         )
 
 
-def _check_always(names: tuple[str, ...]) -> None:
+def check_names(names: tuple[str, ...], where: str) -> None:
+    """Raises UsageError for names that no distractor has; ``where`` is the option that holds them."""
     strange = sorted(set(names) - set(DISTRACTORS))
     if strange:
         raise UsageError(
-            f"always names {', '.join(strange)}.\nExpected names of distractors: {', '.join(DISTRACTORS)}."
+            f"{where} names {', '.join(strange)}.\nExpected names of distractors: {', '.join(DISTRACTORS)}."
         )
 
 

@@ -18,6 +18,7 @@ from flawscope.data.synthetic.distractors import (
     arris,
     cables,
     chalk,
+    crazing,
     facades,
     formwork,
     joints,
@@ -47,6 +48,7 @@ DISTRACTORS: dict[str, Distractor] = {
     "spots": stains.spots,
     "puddle": stains.puddle,
     "paint-line": paint.paint_line,
+    "crazed-paint": crazing.crazed_paint,
     "print-text": writing.print_text,
     "bugholes": pits.bugholes,
     "popouts": pits.popouts,
@@ -110,6 +112,10 @@ _BY_MATERIAL: Mapping[str, Mapping[str, float]] = {
 }  # fmt: skip
 
 
+_BY_CHANCE = {*_COMMON, *(name for odds in _BY_MATERIAL.values() for name in odds)}
+"""What pictures have by chance; the others are painted where they are asked for by name."""
+
+
 def stage_of(name: str) -> Stage:
     """Whether a distractor is drawn before the cracks (part of the surface) or after (on top of it)."""
     return "after" if name in _AFTER else "before"
@@ -130,7 +136,8 @@ def draw_distractors(
     """
     odds = {**_COMMON, **_BY_MATERIAL.get(canvas.material, {})}
     crowd = float(rng.choice([0.0, 0.7, 1.2, 2.2], p=[0.2, 0.3, 0.35, 0.15]))
-    names = [name for name in DISTRACTORS if stage_of(name) == stage]
+    asked = _BY_CHANCE | set(always)
+    names = [name for name in DISTRACTORS if stage_of(name) == stage and name in asked]
     crowd *= others
     drawn = [name for name in names if rng.random() < crowd * odds.get(name, 0.0) or name in always]
     for name in drawn:
