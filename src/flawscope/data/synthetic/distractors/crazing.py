@@ -33,7 +33,7 @@ def crazed_paint(rng: np.random.Generator, canvas: Canvas, cracks: Sequence[Crac
         return
     ragged = pixel_noise(rng, band.rows, band.cols, 4.0) * np.float32(rng.uniform(0, 3))
     cover = band.coverage(1.5, np.maximum(band.distance_px + ragged, 0))
-    wear = worn(rng, band, float(rng.uniform(0.05, 0.5)))
+    wear = worn(rng, band, float(rng.uniform(0.0, 0.4)))
     # The relief of the ground and its shadows show through.
     ground = canvas.rgb[band.rows, band.cols].mean(axis=1) / np.float32(max(typical, 1e-3))
     grain = np.clip(ground, 0.2, 2.0) ** 0.35 * (1 + 0.05 * pixel_noise(rng, band.rows, band.cols, 2.0))
