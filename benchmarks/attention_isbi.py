@@ -206,7 +206,7 @@ def run_all(options: argparse.Namespace, run: Run = run_command, measure: Measur
     """All networks and protocols; the result file is complete as far as it goes at any moment."""
     facts = machine()
     rows = Rows(options.work, options.json)
-    options.prepared = make_whole(options.work / "set", partial(prepare, options.data))
+    options.prepared = make_whole(options.work / SET, partial(prepare, options.data))
     figures: Figures = {
         "width": options.width,
         "flips": options.flips,

@@ -137,6 +137,8 @@ def _mask_png(mask: npt.NDArray[np.bool_], step: int) -> bytes:
 
 def _page(strips: Sequence[_Strip], labels: Sequence[str]) -> str:
     head = "".join(f"<th>{html.escape(text)}</th>" for text in ("Image", "Truth", *labels))
+    columns = len(labels) + 2
+    room = f"min-width: {columns * 120}px; max-width: {columns * 250}px"
     parts = []
     for source in dict.fromkeys(strip.source for strip in strips):
         rows = "\n".join(
@@ -146,12 +148,12 @@ def _page(strips: Sequence[_Strip], labels: Sequence[str]) -> str:
                 f"src='data:image/png;base64,{base64.b64encode(picture).decode()}'></td>"
                 for picture, label in zip(strip.pictures, ("image", "truth", *labels), strict=True)
             )
-            + f"</tr><tr><td colspan='{len(labels) + 2}' class='name'>{html.escape(strip.name)}</td></tr>"
+            + f"</tr><tr><td colspan='{columns}' class='name'>{html.escape(strip.name)}</td></tr>"
             for strip in strips
             if strip.source == source
         )
         title = html.escape(source or "all images")
-        parts.append(f"<h2>{title}</h2><div><table><tr>{head}</tr>{rows}</table></div>")
+        parts.append(f"<h2>{title}</h2><div><table style='{room}'><tr>{head}</tr>{rows}</table></div>")
     return _PAGE.format(body="\n".join(parts) or "<p>No images.</p>")
 
 
@@ -161,9 +163,10 @@ _PAGE = """<!doctype html>
 <style>
 body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1600px; padding: 0 1rem;
   color: #222; background: #fff }}
-div {{ overflow-x: auto }} th, td {{ padding: .2rem .3rem; text-align: left; font-weight: 600 }}
+div {{ overflow-x: auto }} table {{ width: 100%; table-layout: fixed }}
+th, td {{ padding: .2rem .3rem; text-align: left; vertical-align: bottom; font-weight: 600 }}
 td.name {{ font-weight: 400; color: #666; padding-bottom: .8rem }}
-img {{ display: block; max-width: 240px; border: 1px solid #888 }}
+img {{ display: block; box-sizing: border-box; width: 100%; border: 1px solid #888 }}
 @media (prefers-color-scheme: dark) {{
   body {{ color: #ddd; background: #161616 }} td.name {{ color: #999 }} }}
 </style></head><body>
