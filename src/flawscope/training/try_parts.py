@@ -12,7 +12,7 @@ from torch import nn
 
 from flawscope.data.dataset import Dataset
 from flawscope.data.protocols import check_protocol
-from flawscope.data.synthetic.concrete import check_names
+from flawscope.data.synthetic.distractors import check_names
 from flawscope.data.synthetic.kinds import kind_named
 from flawscope.errors import ConfigError
 from flawscope.training.config import TrainConfig

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from flawscope.data.synthetic import distractors
 from flawscope.data.synthetic.canvas import Canvas, CrackTruth, Material
 from flawscope.data.synthetic.distractors import DISTRACTORS, draw_distractors, stage_of
 from flawscope.data.synthetic.distractors.painting import clear_spot, polygon_cover
@@ -86,6 +87,7 @@ def test_crazed_paint_is_a_bright_net_of_closed_cells() -> None:
 
 
 def test_what_is_only_drawn_by_name_changes_no_other_picture() -> None:
+    assert set(DISTRACTORS) - distractors._BY_CHANCE == {"crazed-paint"}
     assert all(
         "crazed-paint" not in draw_distractors(np.random.default_rng(seed), wall(), (), "before")
         for seed in range(30)

@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 from flawscope.data.synthetic import camera, textures
 from flawscope.data.synthetic.canvas import Canvas, CrackTruth, Float32Array, MaskArray, PointsXY, SynthImage
 from flawscope.data.synthetic.cracks import CrackOptions, draw_cracks
-from flawscope.data.synthetic.distractors import DISTRACTORS, draw_distractors
+from flawscope.data.synthetic.distractors import check_names, draw_distractors
 from flawscope.data.synthetic.noise import chance, log_uniform
 from flawscope.data.synthetic.strokes import Stroke, rasterised, stroke_band
 from flawscope.data.synthetic.textures.patchwork import blank, join
@@ -173,15 +173,6 @@ def _check_options(options: ConcreteOptions) -> None:
         found = f"unknown: {', '.join(unknown)}" if unknown else "no positive share"
         raise UsageError(
             f"materials has {found}.\nExpected shares for some of: {', '.join(textures.TEXTURES)}."
-        )
-
-
-def check_names(names: tuple[str, ...], where: str) -> None:
-    """Raises UsageError for names that no distractor has; ``where`` is the option that holds them."""
-    strange = sorted(set(names) - set(DISTRACTORS))
-    if strange:
-        raise UsageError(
-            f"{where} names {', '.join(strange)}.\nExpected names of distractors: {', '.join(DISTRACTORS)}."
         )
 
 

@@ -15,9 +15,9 @@ from PIL import Image, ImageFilter
 from scipy.ndimage import distance_transform_edt
 
 from flawscope.data.synthetic.canvas import Canvas, CrackTruth, Float32Array, Material, SynthImage
-from flawscope.data.synthetic.concrete import check_names, draw_mask, visible
+from flawscope.data.synthetic.concrete import draw_mask, visible
 from flawscope.data.synthetic.cracks import CrackOptions, draw_cracks
-from flawscope.data.synthetic.distractors import Stage, draw_distractors, stage_of
+from flawscope.data.synthetic.distractors import Stage, check_names, draw_distractors, stage_of
 from flawscope.errors import UsageError
 from flawscope.types import Mask, RgbImage
 

@@ -34,6 +34,7 @@ from flawscope.data.synthetic.distractors import (
     welds,
     writing,
 )
+from flawscope.errors import UsageError
 
 Distractor = Callable[[np.random.Generator, Canvas, Sequence[CrackTruth]], None]
 Stage = Literal["before", "after"]
@@ -119,6 +120,15 @@ _BY_CHANCE = {*_COMMON, *(name for odds in _BY_MATERIAL.values() for name in odd
 def stage_of(name: str) -> Stage:
     """Whether a distractor is drawn before the cracks (part of the surface) or after (on top of it)."""
     return "after" if name in _AFTER else "before"
+
+
+def check_names(names: tuple[str, ...], where: str) -> None:
+    """Raises UsageError for names that no distractor has; ``where`` is the option that holds them."""
+    strange = sorted(set(names) - set(DISTRACTORS))
+    if strange:
+        raise UsageError(
+            f"{where} names {', '.join(strange)}.\nExpected names of distractors: {', '.join(DISTRACTORS)}."
+        )
 
 
 def draw_distractors(

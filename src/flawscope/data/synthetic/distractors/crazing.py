@@ -26,7 +26,7 @@ def crazed_paint(rng: np.random.Generator, canvas: Canvas, cracks: Sequence[Crac
     """A broad marking across the picture, broken into cells of 7 to 34 px; some of its flakes are gone."""
     typical = float(np.median(canvas.rgb))
     tone = _WHITE if rng.random() < 0.8 else _YELLOW
-    # Fresh paint is some five times as bright as asphalt; dust and wear leave twice.
+    # Fresh paint gives some 4.5 times the light of asphalt; dust and wear leave less than twice.
     paint = np.minimum(tone * np.float32(typical * log_uniform(rng, 1.7, 4.5)), np.float32(_BRIGHTEST))
     band = band_of(canvas, across(rng, canvas), float(rng.uniform(0.12, 0.5) * min(canvas.size_hw)), 4.0)
     if not len(band.rows):
