@@ -155,7 +155,7 @@ def test_wrong_use(options: dict[str, object], says: str) -> None:
 
 
 def test_too_few_groups() -> None:
-    with pytest.raises(DataError, match="make 1 groups"):
+    with pytest.raises(DataError, match=r"make 1 groups(.|\n)*group = \"none\""):
         split(labelled([(0,)] * 9, ["one"] * 9), ties={})
     with pytest.raises(DataError, match="Expected at least 5"):
         split(labelled([(0,)] * 4), test=0, folds=5, ties={})

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from flawscope.data.dataset import Dataset, Problem
-from flawscope.data.description import ReadOptions, read_description
+from flawscope.data.description import FILE_NAME, Description, ReadOptions, read_description
 from flawscope.data.groups import with_groups, with_groups_of
 from flawscope.data.layouts import (
     coco,
@@ -132,6 +132,7 @@ def open_unread(
     options = ReadOptions(description, mask_values or {}, skip_bad)
     name = layout or description.layout or _detect(root)
     dataset = _layout(name).read(root, options)
+    _check_ids(dataset, description)
     dataset = _with_own_split(dataset)
     if description.group:
         dataset = with_groups(dataset, description.group)
@@ -159,6 +160,19 @@ def _detect(root: Path) -> str:
         f"{root}: the layout is not known; the folder holds {inside or 'nothing'}.\n"
         f"Expected one of these, or --layout NAME:\n{expected}"
     )
+
+
+def _check_ids(dataset: Dataset, description: Description) -> None:
+    """Refuse class ids of ``dataset.toml`` that are not those the classes have got. Raises LayoutError."""
+    numbers = {info.name: info.id for info in dataset.classes}
+    for entry in description.classes:
+        if entry.id is not None and numbers.get(entry.name) != entry.id:
+            have = ", ".join(f"{number} = {name}" for name, number in numbers.items())
+            raise LayoutError(
+                f"{dataset.root / FILE_NAME}: gives the class '{entry.name}' the id {entry.id}; "
+                f"the layout {dataset.layout} has {have or 'no classes'}.\n"
+                "Expected ids from 1 (0 is the background), from 0 where images are classified; correct them."
+            )
 
 
 def _with_own_split(dataset: Dataset) -> Dataset:

@@ -146,7 +146,8 @@ def _enough(have: int, need: int, dataset: Dataset) -> None:
     if have < need:
         raise DataError(
             f"{dataset.root}: {len(dataset)} samples make {have} groups that must stay together.\n"
-            f"Expected at least {need}, one a part or fold; take fewer parts or another --group."
+            f"Expected at least {need}, one a part or fold; take fewer parts, or another grouping: --group, "
+            'or the key group in dataset.toml, e.g. group = "none" where no images belong together.'
         )
 
 

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from flawscope.data.open import open_dataset
+from flawscope.data.split import split
 from flawscope.errors import ImageError, LayoutError
 
 from ..small import image_mask_set, photo, save, truth
@@ -67,6 +68,40 @@ def test_side_by_side_with_an_ending(tmp_path: Path, end: str) -> None:
     dataset = open_dataset(tmp_path)
     assert dataset.names == ("item0/P0", "item0/P1", "item1/P2", "item1/P3")
     assert [sample.group for sample in dataset] == ["item0", "item0", "item1", "item1"]
+
+
+def test_side_by_side_in_one_folder_is_no_group(tmp_path: Path) -> None:
+    for number in range(6):
+        save(tmp_path / f"photos 2024/a{number}.jpg", photo(number))
+        save(tmp_path / f"photos 2024/a{number}.png", truth(number) * 255)
+    dataset = open_dataset(tmp_path)
+    assert {sample.group for sample in dataset} == {""}
+    assert {len(names) for names in split(dataset, ties={}).parts.values()} == {4, 1}
+
+
+def test_sets_side_by_side_are_the_sources(tmp_path: Path) -> None:
+    for name in ("CFD", "DeepCrack"):
+        image_mask_set(tmp_path, 2, f"{name}/images", f"{name}/masks")
+    dataset = open_dataset(tmp_path)
+    assert [(sample.name, sample.source) for sample in dataset] == [
+        ("CFD/000", "CFD"),
+        ("CFD/001", "CFD"),
+        ("DeepCrack/000", "DeepCrack"),
+        ("DeepCrack/001", "DeepCrack"),
+    ]
+    image_mask_set(tmp_path, 1, "train/images", "train/masks")
+    assert open_dataset(tmp_path).sources == tuple(sorted(("CFD", "DeepCrack", tmp_path.name)))
+    (tmp_path / "dataset.toml").write_text('source = "walls"')
+    assert open_dataset(tmp_path).sources == ("walls",)
+
+
+@pytest.mark.parametrize("folder", ["{}/images {}/masks", "{}_images {}_masks", "images/{} masks/{}"])
+def test_one_folder_or_parts_are_no_sources(tmp_path: Path, folder: str) -> None:
+    for number, names in enumerate((("brick",), ("train", "test"))):
+        root = tmp_path / f"set{number}"
+        for name in names:
+            image_mask_set(root, 1, *folder.format(name, name).split())
+        assert open_dataset(root).sources == (f"set{number}",)
 
 
 def test_side_by_side_by_suffix(tmp_path: Path) -> None:
@@ -193,6 +228,80 @@ def test_grey_edges_are_cut_at_half_of_their_range(tmp_path: Path, suffix: str) 
     assert set(np.unique(found)) == {0, 1}
     assert (found != mask).mean() < 0.03
     assert not np.any(dataset["0"].mask)
+
+
+def test_masks_that_the_cut_of_grey_edges_empties_are_named(tmp_path: Path) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:30, 10:50] = 1
+    for number in range(4):
+        save(tmp_path / f"images/{number}.png", photo(number, (64, 64)))
+        save(tmp_path / f"masks/{number}.jpg", Image.fromarray(mask * 255), quality=60)
+    (tmp_path / "masks/3.jpg").unlink()
+    save(tmp_path / "masks/3.png", mask)
+    faint = [problem for problem in open_dataset(tmp_path).problems if problem.kind == "faint-mask"]
+    assert [Path(problem.path).name for problem in faint] == ["3.png"]
+    assert "read as empty: its largest value is 1," in str(faint[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "example"),
+    [
+        ((1, 255), "1=background --mask-value 255=crack"),
+        ((1, 2), "1=background --mask-value 2=crack"),
+        ((255, 255), "255=background"),
+    ],
+)
+def test_masks_without_a_0_ask(tmp_path: Path, values: tuple[int, int], example: str) -> None:
+    for number in range(2):
+        save(tmp_path / f"images/{number}.png", photo(number))
+        save(tmp_path / f"masks/{number}.png", np.array(values, np.uint8)[truth(number)])
+    with pytest.raises(LayoutError, match=rf"no mask holds the value 0(.|\n)*e\.g\. --mask-value {example} "):
+        open_dataset(tmp_path)
+    dataset = open_dataset(tmp_path, mask_values={str(values[0]): "background", str(values[1]): "crack"})
+    assert np.array_equal(dataset["1"].mask, truth(1) if values[0] != values[1] else truth(1) * 0 + 1)
+
+
+def test_one_mask_with_a_0_is_enough(tmp_path: Path) -> None:
+    for number, mask in enumerate((truth(0), truth(0) * 0 + 1)):
+        save(tmp_path / f"images/{number}.png", photo(number))
+        save(tmp_path / f"masks/{number}.png", mask * 255)
+    assert np.all(open_dataset(tmp_path)["1"].mask == 1)
+
+
+def test_grey_edges_need_no_true_0(tmp_path: Path) -> None:
+    ramp = np.concatenate([np.full(300, 16), np.arange(17, 235), np.full(300, 235)]).astype(np.uint8)
+    values = np.concatenate([np.repeat(16, 4000), ramp, np.repeat(235, 4000)]).astype(np.uint8)
+    mask = np.resize(values, (90, 98))
+    save(tmp_path / "images/1.png", photo(1, (90, 98)))
+    save(tmp_path / "masks/1.png", mask)
+    assert np.array_equal(open_dataset(tmp_path)["1"].mask, (mask > 117.5).astype(np.uint8))
+
+
+def test_the_example_is_the_rarest_value_that_is_no_stray(tmp_path: Path) -> None:
+    save(tmp_path / "images/1.png", photo(1, (60, 60)))
+    table = np.array([[255, 255, 255], [255, 0, 0], [0, 0, 255], [0, 0, 0], [9, 9, 1]], np.uint8)
+    mask = np.zeros((60, 60), np.uint8)
+    mask[:10], mask[10:14], mask[14], mask[15, :1] = 2, 1, 3, 4
+    save(tmp_path / "masks/1.png", table[mask])
+    with pytest.raises(
+        LayoutError, match=r"e\.g\. --mask-value 255,255,255=background --mask-value 255,0,0=crack "
+    ):
+        open_dataset(tmp_path)
+    save(tmp_path / "masks/1.png", np.array([0, 80, 160, 250, 77], np.uint8)[mask])
+    with pytest.raises(LayoutError, match=r"e\.g\. --mask-value 250=crack "):
+        open_dataset(tmp_path)
+
+
+def test_mask_values_name_declared_classes_only(tmp_path: Path) -> None:
+    image_mask_set(tmp_path, 2)
+    description = '[[classes]]\nname = "crack"\n[mask_values]\n"255" = "{}"\n'
+    (tmp_path / "dataset.toml").write_text(description.format("CRACK"))
+    with pytest.raises(LayoutError, match=r"'CRACK', .* did you mean 'crack'\?\nExpected crack, background"):
+        open_dataset(tmp_path)
+    (tmp_path / "dataset.toml").write_text(description.format("crack"))
+    assert [info.name for info in open_dataset(tmp_path).classes] == ["crack"]
+    with pytest.raises(LayoutError, match=r"'joint', which is not among \[\[classes\]\]\.\n"):
+        open_dataset(tmp_path, mask_values={"255": "joint"})
 
 
 def test_stray_values_count_as_marked_and_are_told(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_crops_belong_to_their_photograph(name: str, photograph: str) -> None:
 def test_crops_of_one_photograph_are_one_group(tmp_path: Path) -> None:
     for stem in ("CRACK500_20160222_081011_1_361", "CRACK500_20160222_081011_641_361", "CFD_001", "CFD_002"):
         save(tmp_path / "train" / "images" / f"{stem}.png", np.zeros((8, 8, 3), np.uint8))
-        save(tmp_path / "train" / "masks" / f"{stem}.png", np.full((8, 8), 255, np.uint8))
+        save(tmp_path / "train" / "masks" / f"{stem}.png", np.eye(8, dtype=np.uint8) * 255)
     groups = {sample.name: sample.group for sample in open_dataset(tmp_path, "kaggle-cracks")}
     assert set(groups.values()) == {"CRACK500_20160222_081011", ""}
     assert [name for name, group in groups.items() if not group] == ["CFD_001", "CFD_002"]

@@ -59,7 +59,9 @@ def read(root: Path, options: ReadOptions) -> Dataset:
         raise LayoutError(f"{root}: is no coco set.\nExpected a JSON file with {', '.join(_KEYS)}.")
     contents = [(path, _load(path)) for path in files]
     every = (item for _, content in contents for item in content["categories"])
-    names = list(dict.fromkeys(str(item.get("name", "")) for item in every))
+    # The files name the classes; only where dataset.toml numbers them does it settle their order.
+    numbered = [entry.name for entry in options.description.classes if entry.id is not None]
+    names = list(dict.fromkeys([*numbered, *(str(item.get("name", "")) for item in every)]))
     ids = {name: number for number, name in enumerate(names, 1)}
     refused = Refusals(options.skip_bad)
     found: list[Annotated] = []

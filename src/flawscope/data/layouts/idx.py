@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from flawscope.data.dataset import Dataset, make_class
-from flawscope.data.description import ReadOptions
+from flawscope.data.dataset import Dataset
+from flawscope.data.description import ReadOptions, described_classes
 from flawscope.data.layouts.rows import Refusals
 from flawscope.data.split_file import Split
 from flawscope.errors import DataError, ImageError, LayoutError
@@ -167,5 +167,5 @@ def _read_part(root: Path, prefix: str) -> tuple[Path, list[int]] | None:
 def _classes(options: ReadOptions, top: int) -> tuple[ClassInfo, ...]:
     given = options.description.classes
     count = max(top + 1, len(given))
-    names = [given[number].name if number < len(given) else str(number) for number in range(count)]
-    return tuple(make_class(number, name, "image") for number, name in enumerate(names))
+    names = {number: given[number].name if number < len(given) else str(number) for number in range(count)}
+    return described_classes(options.description, names, "image")

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from flawscope.data.dataset import Dataset, ImageFile, Problem, make_class
-from flawscope.data.description import Description, ReadOptions
+from flawscope.data.dataset import Dataset, ImageFile, Problem
+from flawscope.data.description import ReadOptions, described_classes
 from flawscope.data.layouts.mask_codes import MaskCode, MaskScan, scan
-from flawscope.data.layouts.mask_infer import Inferred, infer
+from flawscope.data.layouts.mask_infer import infer
 from flawscope.data.layouts.pairs import (
+    PART_OF_FOLDER,
     FolderPair,
     Found,
     Pair,
@@ -34,7 +35,7 @@ from flawscope.data.layouts.pairs import (
 from flawscope.data.split_file import Split
 from flawscope.errors import ImageError, LayoutError
 from flawscope.images.sources import load_stored, read_size
-from flawscope.types import ClassInfo, Sample
+from flawscope.types import Sample
 
 _SCAN_LIMIT = 6000
 """Masks looked at to tell the encoding; of larger sets an even choice, the others are held to it."""
@@ -111,18 +112,23 @@ def build(
     group_by_folder: bool = False,
 ) -> Dataset:
     """A data set of image and mask files that are already paired; shared with other layouts."""
-    scans, problems = scan_masks([pair.mask for pair in found.pairs])
+    scans = scan_masks([pair.mask for pair in found.pairs])
     names = tuple(entry.name for entry in options.description.classes)
-    inferred = infer(scans, options.codes, names, str(root))
-    if inferred.note:
-        problems.append(Problem("encoding", str(root), inferred.note))
-    source = options.description.source or root.resolve().name
-    samples = tuple(_sample(pair, inferred.code, source, group_by_folder) for pair in found.pairs)
+    inferred = infer(list(scans.values()), options.codes, names, str(root))
+    problems = [Problem("encoding", str(root), inferred.note)] if inferred.note else []
+    problems += _faint(scans, inferred.code)
+    sources = _sources(root, found.pairs, options)
+    # One folder for all is where the set lies, and says nothing of what belongs together.
+    several = group_by_folder and len({pair.folder for pair in found.pairs}) > 1
+    samples = tuple(
+        _sample(pair, inferred.code, sources[pair.part], pair.folder if several else "")
+        for pair in found.pairs
+    )
     parts = parts_of(found.pairs)
     return Dataset(
         root=root,
         layout=layout,
-        classes=declared_classes(options.description, inferred),
+        classes=described_classes(options.description, dict(enumerate(inferred.class_names, 1))),
         task="segmentation",
         samples=samples,
         default_split=Split(parts=parts) if parts else None,
@@ -131,31 +137,47 @@ def build(
     )
 
 
-def _sample(pair: Pair, code: MaskCode, source: str, group_by_folder: bool) -> Sample:
+def _sources(root: Path, pairs: Sequence[Pair], options: ReadOptions) -> dict[str, str]:
+    """The source of the pairs of each folder: its name where several sets lie side by side, else the root's.
+
+    Parts of a split (``train``) are no sets, and a source that ``dataset.toml`` names is that of all.
+    """
+    named = options.description.source
+    folders = {pair.part for pair in pairs}
+    sets = {part for part in folders if part and part.lower() not in PART_OF_FOLDER}
+    if named or len(folders) == 1:
+        sets = set()
+    return {part: part if part in sets else named or root.resolve().name for part in folders}
+
+
+def _sample(pair: Pair, code: MaskCode, source: str, group: str) -> Sample:
     image, mask = str(pair.image), str(pair.mask)
     return Sample(
         name=pair.name,
         image=ImageFile(image),
         read_mask=MaskFile(mask, image, code),
         source=source,
-        group=pair.folder if group_by_folder else "",
+        group=group,
         image_path=image,
         mask_path=mask,
     )
 
 
-def declared_classes(description: Description, inferred: Inferred) -> tuple[ClassInfo, ...]:
-    """Classes 1, 2, ... by the inferred names, with kind and colour where ``dataset.toml`` gives them."""
-    given = {entry.name: entry for entry in description.classes}
-    classes = []
-    for number, name in enumerate(inferred.class_names, 1):
-        entry = given.get(name)
-        kind, colour = (entry.kind, entry.colour) if entry else (None, "")
-        classes.append(make_class(number, name, kind, colour))
-    return tuple(classes)
+def _faint(scans: Mapping[Path, MaskScan], code: MaskCode) -> list[Problem]:
+    """Masks with marks that the cut of a grey-edged set takes for none, such as 0/1 masks among others."""
+    if code.half is None:
+        return []
+    problems = []
+    for path, scan_of_file in scans.items():
+        top = max((scan_of_file.indices if code.by_index else {}) or scan_of_file.greys, default=0)
+        if 0 < top <= code.half:
+            text = f"is read as empty: its largest value is {top}, the set's masks are cut at {code.half:g}"
+            text += f"; if it marks anything, write that as {2 * code.half:g}"
+            problems.append(Problem("faint-mask", str(path), text))
+    return problems
 
 
-def scan_masks(paths: Sequence[Path]) -> tuple[list[MaskScan], list[Problem]]:
+def scan_masks(paths: Sequence[Path]) -> dict[Path, MaskScan]:
     """Count the values of masks, several files at a time; files that cannot be read are left to the check."""
     step = max(1, -(-len(paths) // _SCAN_LIMIT))
 
@@ -166,9 +188,10 @@ def scan_masks(paths: Sequence[Path]) -> tuple[list[MaskScan], list[Problem]]:
             return None
 
     with ThreadPoolExecutor(max_workers=4) as pool:
-        scans = [found for found in pool.map(look, paths[::step]) if found is not None]
+        looked = zip(paths[::step], pool.map(look, paths[::step]), strict=True)
+        scans = {path: found for path, found in looked if found is not None}
     if not scans:
         raise LayoutError(
             f"{paths[0].parent}: not one mask can be read.\nExpected PNG, TIFF, BMP or JPEG masks."
         )
-    return scans, []
+    return scans

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from flawscope.data.dataset import Dataset, ImageFile, Problem, make_class
-from flawscope.data.description import ReadOptions
+from flawscope.data.dataset import Dataset, ImageFile, Problem
+from flawscope.data.description import ReadOptions, described_classes
 from flawscope.data.layouts.pairs import (
     IMAGE_FOLDERS,
     MASK_FOLDERS,
@@ -161,7 +161,7 @@ def _classified(
         samples.append(Sample(name, ImageFile(str(path)), None, numbers, source, "", str(path)))
         parts.setdefault(PART_OF_FOLDER.get(part.lower(), ""), []).append(name)
     split = Split(parts={part: tuple(own) for part, own in parts.items()}) if len(parts) > 1 else None
-    classes = tuple(make_class(number, name, "image") for name, number in ids.items())
+    classes = described_classes(options.description, dict(enumerate(names)), "image")
     several = any(len(labels) > 1 for _, _, labels, _ in found)
     return Dataset(
         root, layout, classes, "classification", tuple(samples), split, tuple(problems), True, several

@@ -8,10 +8,13 @@ The rules, first match wins (V = values present in any mask, shares are of pixel
 4. one value besides 0 but for strays (under 0.1 % of the marked pixels): binary, strays count as marked;
 5. many greys crowded at both ends (grey edges, JPEG): binary above half of the range;
 6. anything else is ambiguous and asks for ``--mask-value``.
+
+Rules 2 to 4 take 0 for the background: where no mask holds any, the values mean something else, and it asks.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +25,9 @@ from flawscope.types import IGNORE_INDEX
 
 _MAX_CLASS_INDEX = 32
 _STRAY_SHARE = 1e-3
+_MOST_STRAYS = 16
+_FREQUENT_SHARE = 0.01
+"""Of what is not the background: below, a value is rather a stray than worth an example."""
 _BLACK: Colour = (0, 0, 0)
 
 
@@ -84,20 +90,23 @@ def _from_greys(total: Counter[int], scans: Sequence[MaskScan], where: str) -> I
     marked = {value: count for value, count in total.items() if value != 0}
     if not marked:
         return Inferred(BINARY_ANY, ("crack",), note="no mask marks anything")
+    # Values on both sides of a cut at half need no true 0, as those of JPEG files.
+    if 0 not in total and (len(total) <= _MOST_STRAYS or _is_class_index(set(marked))):
+        raise _ambiguous(where, _texts(total), "no mask holds the value 0, which would be the background")
     if len(marked) == 1:
         return _binary(next(iter(marked)))
     if _is_class_index(set(marked)):
-        return _class_index(marked, scans, where)
+        return _class_index(total, scans, where)
     main, count = max(marked.items(), key=lambda item: item[1])
     strays = [value for value in marked if value != main]
     stray_count = sum(marked.values()) - count
-    if len(strays) <= 16 and stray_count < _STRAY_SHARE * count:
+    if len(strays) <= _MOST_STRAYS and stray_count < _STRAY_SHARE * count:
         note = f"{stray_count} stray pixels of the values {_list(strays)} count as marked"
         return _binary(main, note, strays)
     if _is_grey_edged(total):
         half = max(total) / 2
         return Inferred(MaskCode(half=half), ("crack",), note=f"grey-edged masks binarised above {half:g}")
-    raise _ambiguous(where, {str(value): count for value, count in marked.items()})
+    raise _ambiguous(where, _texts(total))
 
 
 def _is_class_index(values: set[int]) -> bool:
@@ -105,15 +114,15 @@ def _is_class_index(values: set[int]) -> bool:
     return bool(indices) and max(indices) <= _MAX_CLASS_INDEX and 2 * len(indices) >= max(indices)
 
 
-def _class_index(marked: Mapping[int, int], scans: Sequence[MaskScan], where: str) -> Inferred:
-    indices = set(marked) - {IGNORE_INDEX}
+def _class_index(total: Mapping[int, int], scans: Sequence[MaskScan], where: str) -> Inferred:
+    indices = set(total) - {0, IGNORE_INDEX}
     together = any(IGNORE_INDEX in scan.greys and indices & set(scan.greys) for scan in scans)
-    if IGNORE_INDEX in marked and not together:
+    if IGNORE_INDEX in total and not together:
         # 0/1 masks and 0/255 masks in one set look just like a class 1 and ignored pixels.
-        raise _ambiguous(where, {str(value): count for value, count in marked.items()})
+        raise _ambiguous(where, _texts(total))
     top = max(indices)
     pairs = tuple((value, value) for value in range(top + 1))
-    ignore = ((IGNORE_INDEX, IGNORE_INDEX),) if IGNORE_INDEX in marked else ()
+    ignore = ((IGNORE_INDEX, IGNORE_INDEX),) if IGNORE_INDEX in total else ()
     note = "the mask value 255 is read as ignore" if ignore else ""
     names = ("crack",) if top == 1 else tuple(f"class-{number}" for number in range(1, top + 1))
     return Inferred(MaskCode(greys=pairs + ignore, by_index=True), names, note=note)
@@ -165,27 +174,47 @@ def _from_colours(scans: Sequence[MaskScan], where: str) -> Inferred:
         return Inferred(_colour_binary(list(marked)), ("crack",))
     count = max(marked.values())
     stray_count = sum(marked.values()) - count
-    if _BLACK in colours and len(marked) <= 16 and stray_count < _STRAY_SHARE * count:
+    if _BLACK in colours and len(marked) <= _MOST_STRAYS and stray_count < _STRAY_SHARE * count:
         note = f"{stray_count} stray pixels of other colours count as marked"
         return Inferred(_colour_binary(list(marked)), ("crack",), note=note)
-    raise _ambiguous(where, {",".join(map(str, colour)): count for colour, count in colours.items()})
+    raise _ambiguous(where, {_text(colour): count for colour, count in colours.items()})
 
 
 def _list(values: Sequence[int]) -> str:
     return ", ".join(map(str, sorted(values)))
 
 
-def _ambiguous(where: str, counts: Mapping[str, int]) -> LayoutError:
+def _text(colour: Colour) -> str:
+    return ",".join(map(str, colour))
+
+
+def _texts(total: Mapping[int, int]) -> dict[str, int]:
+    return {str(value): count for value, count in total.items()}
+
+
+def _ambiguous(
+    where: str, counts: Mapping[str, int], found: str = "the masks can be read in more than one way"
+) -> LayoutError:
+    """What the masks hold (value as text -> pixels), and how to say what it means."""
     total = max(1, sum(counts.values()))
     common = sorted(counts.items(), key=lambda item: -item[1])
     shown = ", ".join(f"{value} ({count / total:.1%})" for value, count in common[:6])
     more = f" and {len(common) - 6} more" if len(common) > 6 else ""
-    example = common[0][0]
     return LayoutError(
-        f"{where}: the masks can be read in more than one way; they hold the values {shown}{more}.\n"
-        f"Say what each value means with --mask-value VALUE=CLASS, e.g. --mask-value {example}=crack "
+        f"{where}: {found}; they hold the values {shown}{more}.\n"
+        f"Say what each value means with --mask-value VALUE=CLASS, e.g. {_example(common)} "
         "(CLASS may be background or ignore), or in dataset.toml."
     )
+
+
+def _example(common: Sequence[tuple[str, int]]) -> str:
+    """Options for (value, pixels), most common first: that is the background, and the rarest is the crack."""
+    main, black = common[0][0], ("0", _text(_BLACK))
+    others = [(value, count) for value, count in common[1:] if value not in black]
+    least = _FREQUENT_SHARE * sum(count for _, count in others)
+    frequent = [value for value, count in others if count >= least] or [value for value, _ in others]
+    words = [] if main in black else [f"--mask-value {main}=background"]
+    return " ".join([*words, *(f"--mask-value {value}=crack" for value in frequent[-1:])])
 
 
 def parse_value(text: str, where: str) -> int | Colour:
@@ -217,8 +246,11 @@ def _declared(
     values = {parse_value(text, where): name.strip() for text, name in codes.items()}
     names = list(class_names)
     for name in values.values():
-        if name not in ("background", "ignore", *names):
-            names.append(name)
+        if name in ("background", "ignore", *names):
+            continue
+        if class_names:
+            raise _unknown_class(name, (*class_names, "background", "ignore"), where)
+        names.append(name)
     ids = {"background": 0, "ignore": IGNORE_INDEX} | {name: number for number, name in enumerate(names, 1)}
     has_colour = any(isinstance(value, tuple) for value in values)
     edged = any(scan.lossy or scan.too_many for scan in scans)
@@ -233,3 +265,13 @@ def _declared(
         }
         code = MaskCode(colours=tuple(({_BLACK: 0} | colours).items()), nearest=edged)
     return Inferred(code, tuple(names), True)
+
+
+def _unknown_class(name: str, known: Sequence[str], where: str) -> LayoutError:
+    by_case = {word.casefold(): word for word in known}
+    near = difflib.get_close_matches(name.casefold(), by_case, n=1)
+    hint = f"; did you mean '{by_case[near[0]]}'?" if near else "."
+    return LayoutError(
+        f"{where}: a mask value is of the class '{name}', which is not among [[classes]]{hint}\n"
+        f"Expected {', '.join(known)}; correct it, or add the class to dataset.toml."
+    )

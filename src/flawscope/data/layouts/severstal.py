@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from flawscope.data.dataset import Dataset, ImageFile, make_class
-from flawscope.data.description import ReadOptions
+from flawscope.data.dataset import Dataset, ImageFile
+from flawscope.data.description import ReadOptions, described_classes
 from flawscope.data.layouts.pairs import files_below, subfolders
 from flawscope.data.layouts.rows import Refusals, Row, read_header, read_rows
 from flawscope.errors import DataError, ImageError, LayoutError
@@ -144,13 +144,11 @@ def _depth(runs: dict[str, list[Runs]], options: ReadOptions) -> int:
 
 def _classes(options: ReadOptions, count: int) -> tuple[ClassInfo, ...]:
     given = options.description.classes
-    classes = []
-    for number in range(1, count + 1):
-        entry = given[number - 1] if number <= len(given) else None
-        colour = COLOURS[number - 1] if number <= len(COLOURS) else ""
-        name, kind = (entry.name, entry.kind) if entry else (f"class-{number}", None)
-        classes.append(make_class(number, name, kind, (entry.colour if entry else "") or colour))
-    return tuple(classes)
+    names = {
+        number: given[number - 1].name if number <= len(given) else f"class-{number}"
+        for number in range(1, count + 1)
+    }
+    return described_classes(options.description, names, colours=COLOURS)
 
 
 def _rows(table: Path, refused: Refusals) -> Iterator[tuple[str, Runs]]:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from flawscope.data.dataset import Dataset, ImageFile, Problem, make_class
-from flawscope.data.description import ReadOptions
+from flawscope.data.dataset import Dataset, ImageFile, Problem
+from flawscope.data.description import ReadOptions, described_classes
 from flawscope.data.split_file import Split
 from flawscope.errors import DataError, ImageError
 from flawscope.images.rle import decode_rle
@@ -189,15 +189,11 @@ def build(
         image = ImageFile(str(item.image))
         samples.append(Sample(item.name, image, reader, (), source, "", str(item.image), item.truth))
         parts.setdefault(item.part, []).append(item.name)
-    given = {entry.name: entry for entry in options.description.classes}
-    classes = []
-    for number, name in sorted(class_names.items()):
-        entry = given.get(name)
-        classes.append(make_class(number, name, entry.kind if entry else None, entry.colour if entry else ""))
+    classes = described_classes(options.description, class_names)
     own = len(parts) > 1 and "" not in parts
     split = Split(parts={part: tuple(names) for part, names in parts.items()}) if own else None
     return Dataset(
-        root, layout, tuple(classes), "segmentation", tuple(samples), split, tuple(problems), True, overlap
+        root, layout, classes, "segmentation", tuple(samples), split, tuple(problems), True, overlap
     )
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from flawscope.data.dataset import Dataset, make_class
-from flawscope.data.description import ReadOptions
+from flawscope.data.description import ReadOptions, described_classes
 from flawscope.data.layouts import image_mask
 from flawscope.data.layouts.mask_codes import MaskCode, scan
 from flawscope.data.layouts.mask_infer import infer
@@ -166,5 +166,5 @@ def _read_pages(root: Path, files: tuple[Path, Path], options: ReadOptions) -> D
         )
         for number in range(len(pages))
     )
-    classes = image_mask.declared_classes(options.description, inferred)
+    classes = described_classes(options.description, dict(enumerate(inferred.class_names, 1)))
     return Dataset(root, "volume", classes, "segmentation", samples, None, (), inferred.named)
