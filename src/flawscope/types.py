@@ -188,6 +188,8 @@ class Inspection:
     spared: bool = False
     """The gate took the image for clean, and no other stage looked for defects in it."""
     tiles_not_inspected: int = 0
+    defect_fraction: float | None = None
+    """Share of the pixels that belong to any class, 0..1, kept where the prediction is not."""
 
     @property
     def verdict(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,64 @@ def test_float_images(tmp_path: Path) -> None:
     assert read_image(tmp_path / "b.tif").pixels[0, :, 0].tolist() == [0, 128, 255]
 
 
+def test_float_images_keep_the_range_of_their_finite_pixels(tmp_path: Path) -> None:
+    ramp = np.linspace(37, 227, 60, dtype=np.float32).reshape(6, 10)
+    Image.fromarray(ramp).save(tmp_path / "x.tif")
+    whole = read_image(tmp_path / "x.tif")
+    assert whole.notes == ("values 37..227 scaled to 8 bits",)
+    for value in (np.nan, np.inf, -np.inf):
+        holed = ramp.copy()
+        holed[2, 3:5] = value
+        Image.fromarray(holed).save(tmp_path / "x.tif")
+        loaded = read_image(tmp_path / "x.tif")
+        expected = whole.pixels.copy()
+        expected[2, 3:5] = 0
+        assert np.array_equal(loaded.pixels, expected)
+        assert loaded.notes[0].endswith("pixels without a finite number made black (2)")
+    unit = np.array([[0, 0.5, np.nan, 0.75]], np.float32)
+    Image.fromarray(unit).save(tmp_path / "x.tif")
+    assert read_image(tmp_path / "x.tif").pixels[0, :, 0].tolist() == [0, 128, 0, 191]
+
+
+def test_float_image_without_a_finite_pixel_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 5), np.nan, np.float32)).save(tmp_path / "x.tif")
+    with pytest.raises(ImageError, match=r"x\.tif: none of its pixels holds a finite number"):
+        read_image(tmp_path / "x.tif")
+
+
+@pytest.mark.parametrize("marker", [-9999.0, -32768.0, 1e20, float(np.finfo(np.float32).min)])
+@pytest.mark.parametrize("declared", [True, False])
+def test_markers_of_missing_data_do_not_flatten_the_picture(
+    tmp_path: Path, marker: float, declared: bool
+) -> None:
+    ramp = np.linspace(37, 227, 60, dtype=np.float32).reshape(6, 10)
+    ramp[1:3, 4:] = marker
+    tags = {42113: repr(marker)} if declared else {}
+    Image.fromarray(ramp).save(tmp_path / "x.tif", tiffinfo=tags)
+    loaded = read_image(tmp_path / "x.tif")
+    known = ramp != np.float32(marker)
+    expected = np.rint((ramp[known].astype(np.float64) - 37) * (255 / 190))
+    assert np.array_equal(loaded.pixels[known][:, 0], expected)
+    assert "taken for no data" in loaded.notes[0]
+
+
+def test_declared_missing_data_of_whole_numbers(tmp_path: Path) -> None:
+    values = np.arange(60, dtype=np.uint16).reshape(6, 10) * 60
+    values[0, :3] = 65535
+    Image.fromarray(values).save(tmp_path / "x.tif", tiffinfo={42113: "65535"})
+    loaded = read_image(tmp_path / "x.tif")
+    assert "12 used bits; the value 65535 taken for no data" in loaded.notes[0]
+
+
+def test_grey_levels_far_apart_are_no_missing_data(tmp_path: Path) -> None:
+    # A lone highlight, two levels only, and a spread without a lone value: all read as they are.
+    for values in ([0, 1, 2, 255], [-1, 400, 400, -1], [-1e4, 100, 200, 1e4]):
+        Image.fromarray(np.array([values], np.float32)).save(tmp_path / "x.tif")
+        loaded = read_image(tmp_path / "x.tif")
+        assert "no data" not in loaded.notes[0]
+        assert (loaded.pixels.min(), loaded.pixels.max()) == (0, 255)
+
+
 def test_one_pixel_and_names_of_any_script(tmp_path: Path) -> None:
     path = tmp_path / "Brücke 橋 1.png"
     Image.fromarray(RGB[:1, :1]).save(path)
@@ -160,6 +219,28 @@ def test_truncated_files_are_refused(tmp_path: Path, suffix: str, share: float) 
     path.write_bytes(content[: max(4, int(share * len(content)))])
     with pytest.raises(ImageError):
         read_image(path)
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tif"])
+def test_damage_in_a_later_page_is_named(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x.{suffix}"
+    PICTURE.save(path, save_all=True, append_images=[PICTURE.rotate(90), PICTURE.rotate(180)])
+    whole, refused = path.read_bytes(), 0
+    for length in range(int(0.34 * len(whole)), int(0.67 * len(whole)), len(whole) // 200):
+        path.write_bytes(whole[:length])
+        try:
+            read_image(path)
+        except ImageError as error:  # from an IndexError, a TypeError, ... of Pillow's count of the pages
+            refused += f"damaged {path.suffix[1:].upper()}" in str(error)
+    assert refused > 20
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
+def test_pipe_named_as_an_image_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.jpg")
+    for reader in (read_image, read_size, read_mask_file):
+        with pytest.raises(ImageError, match="it is a pipe"):
+            reader(tmp_path / "x.jpg")
 
 
 def test_absent_file_and_folder(tmp_path: Path) -> None:

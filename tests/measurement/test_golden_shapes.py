@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from skimage import draw
 
 from flawscope.measurement.findings import measure
 from flawscope.types import Finding
@@ -126,6 +127,19 @@ def test_a_diagonal_of_single_pixels_is_as_long_as_it_looks() -> None:
     line = only(mask.astype(np.float32))
     assert line.length_px == pytest.approx(100 * np.sqrt(2), rel=0.02)
     assert line.width_mean_px == pytest.approx(1 / np.sqrt(2), abs=0.1)
+
+
+@pytest.mark.parametrize("length", [25, 150])
+def test_lines_of_single_pixels_reach_to_their_last_pixels_at_every_angle(length: int) -> None:
+    rng = np.random.default_rng(0)
+    for angle in rng.uniform(0, 2 * np.pi, 60):
+        dx, dy = (round(length * float(part)) for part in (np.cos(angle), np.sin(angle)))
+        mask = np.zeros((2 * length + 9, 2 * length + 9), np.uint8)
+        mask[draw.line(length + 4, length + 4, length + 4 + dy, length + 4 + dx)] = 1
+        # From the middle of the first pixel to that of the last, and half a pixel more at both ends.
+        true = np.hypot(dx, dy) + max(abs(dx), abs(dy)) / np.hypot(dx, dy)
+        found = only(mask.astype(np.float32)).length_px
+        assert found == pytest.approx(true, abs=max(0.3, 0.01 * length)), (dx, dy)
 
 
 def test_a_short_stout_bar_keeps_its_axis() -> None:

@@ -136,6 +136,12 @@ def test_millimetres_where_a_scale_is_known_else_pixels() -> None:
     assert "none: lengths and widths are in pixels" in without
 
 
+def test_micrometres_where_millimetres_would_hide_the_pixels() -> None:
+    tiny = replace(bar(), width_mean_px=3.04, width_mean_mm=0.00152, width_u_mm=0.0004)
+    seen = Reader(render(report(report_image(inspected(tiny), picture(), 1)))).shown
+    assert "1.5 ± 0.40 µm" in seen
+
+
 def test_sums_never_mix_millimetres_and_pixels() -> None:
     images = (
         report_image(inspected(scaled(bar()), scale=SCALE), None, 2),
@@ -218,6 +224,10 @@ def test_a_name_that_is_no_text_does_not_stop_the_report(tmp_path: Path) -> None
         (page.length(12.4, 1234.0), "1.23 m"),
         (page.length(None, None), "–"),  # noqa: RUF001
         (page.width(3.14, 0.314), "0.31 mm"),
+        (page.width(3.04, 0.00152), "1.5 µm"),
+        (page.length(300, 0.15), "150 µm"),
+        (page.length(3000, 1.5), "1.5 mm"),
+        (page.area(900, 0.000225), "225 µm²"),
         (page.area(12345, None), "12\u202f345 px"),
         (page.area(1, 2500.0), "25.0 cm²"),
         (page.percent(0.0), "0 %"),

@@ -56,3 +56,20 @@ def test_page_shows_whole_without_network_or_errors(browser: Any, report: Path, 
     assert "a.jpg" in text
     assert "bad.jpg" in text
     page.close()
+
+
+@pytest.mark.parametrize("width_px", [1000, 1110, 1200, 1400, 1920])
+def test_no_column_of_the_findings_hides_behind_a_scroll_bar(
+    browser: Any, tmp_path: Path, width_px: int
+) -> None:
+    found = scaled(bar(at_border=True)), scaled(bar(finding_id=2, class_name="spall", severity="S3"))
+    images = [report_image(inspected(*found), np.full((60, 80, 3), 128, np.uint8), 1)]
+    write_report(tmp_path / "report.html", ReportData(images=images, classes=CLASSES, model=MODEL))
+    page = browser.new_page(viewport={"width": width_px, "height": 900})
+    page.goto((tmp_path / "report.html").as_uri())
+    hidden = (
+        "[...document.querySelectorAll('.image .scroll')].map(part => part.scrollWidth - part.clientWidth)"
+    )
+    assert page.evaluate(hidden) == [0]
+    assert page.evaluate("document.documentElement.scrollWidth") <= width_px
+    page.close()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import pytest
 
 from flawscope.errors import OutputError
 from flawscope.reporting.tables import FINDINGS_COLUMNS, IMAGES_COLUMNS, finding_row, image_row, write_csv
-from flawscope.types import Finding, Prediction
+from flawscope.types import Finding, Prediction, Scale
 
 from .made import FAILED, SCALE, bar, inspected, scaled
 
@@ -29,6 +29,20 @@ def test_numbers_are_rounded_by_their_unit() -> None:
     assert row["length_px"] == 40.12
     assert row["orientation_deg"] == 45.0
     assert (row["at_border"], row["aspect"], row["length_mm"]) == (1, None, None)
+
+
+@pytest.mark.parametrize("mm", [1e-5, 5e-4, 0.003, 0.01, 0.2, 3.0])
+def test_millimetres_keep_a_tenth_of_a_pixel_at_every_scale(mm: float) -> None:
+    found = scaled(bar(width_max_px=3.27), mm)
+    found = replace(found, width_max_mm=3.27 * mm)
+    row = finding_row(found)
+    assert row["width_max_mm"] == pytest.approx(3.27 * mm, abs=max(0.05 * mm, 1e-15))
+    assert row["length_mm"] == pytest.approx(40.123456 * mm, abs=max(0.05 * mm, 1e-15))
+    assert row["area_mm2"] == pytest.approx(160 * mm**2, rel=0.01)
+    whole = image_row(inspected(found, scale=Scale(mm, "given")))
+    assert whole["length_mm"] == row["length_mm"]
+    if mm >= 0.01:
+        assert row["width_max_mm"] == round(3.27 * mm, 3)
 
 
 def test_an_image_adds_up_its_lines() -> None:
@@ -57,6 +71,7 @@ def test_the_mask_decides_about_the_share_of_the_picture() -> None:
     assert image_row(inspected(prediction=prediction))["defect_fraction"] == 0.5
     stacked = Prediction(mask, prediction.probability, (1,), np.ones((1, 60, 80), dtype=bool))
     assert image_row(inspected(prediction=stacked))["defect_fraction"] == 1.0
+    assert image_row(inspected(bar(), bar(), defect_fraction=0.25))["defect_fraction"] == 0.25
 
 
 def test_the_widest_graded_finding_is_the_worst() -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import io
 import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -116,12 +119,15 @@ def open_windowed(path: str | os.PathLike[str], max_pixels: int | None = None) -
     """Open an image for reading in bands; see ``read_image`` for the arguments and errors."""
     image, kind, deep = _open(Path(path), max_pixels, whole=False)
     notes: list[str] = []
-    if kind in ("TIFF", "GIF", "WEBP") and getattr(image, "n_frames", 1) > 1:
-        notes.append(f"first of {getattr(image, 'n_frames', 1)} pages")
+    with _decoding(path, kind):  # to count the pages Pillow walks through all of them
+        pages = getattr(image, "n_frames", 1) if kind in ("TIFF", "GIF", "WEBP") else 1
+    if pages > 1:
+        notes.append(f"first of {pages} pages")
     said = _orientation(image)
     _load(image, path)
     turn = _orientation(image)
-    conversion = plan(image)
+    with _decoding(path, kind):
+        conversion = plan(image)
     if conversion.note:
         notes.append(conversion.note)
     if deep and conversion.rule != "linear":
@@ -180,28 +186,34 @@ def _open(
     path: Path, max_pixels: int | None, *, whole: bool = True, header_only: bool = False
 ) -> tuple[Image.Image, str, bool]:
     """Open without decoding: the Pillow image, its format, and whether its colours have 16 bits."""
-    try:
-        data = _read_head(path) if header_only else path.read_bytes()
-    except FileNotFoundError:
-        raise ImageError(f"{path}: there is no such file.\nExpected an image; check the path.") from None
-    except OSError as error:
-        reason = error.strerror or error
-        raise ImageError(f"{path}: cannot be read ({reason}).\nCheck the file and its rights.") from error
+    data = _read(path, HEAD_BYTES if header_only else -1)
     kind = expect_image(path, data[:HEAD_BYTES])
-    try:
+    with _decoding(path, kind):
         image = _construct(kind, path, None if header_only else data)
-    except Exception as error:  # Pillow's plugins raise anything on damaged headers
-        raise _damaged(path, kind, error) from error
+        deep = _has_16_bit_colour(image, kind, data)
     if not header_only:
         width, height = image.size
         stored = BYTES_PER_PX.get(image.mode, 4) + len(data) / max(1, width * height)
         check_size(path, (height, width), stored + (3 if whole else 0), max_pixels)
-    return image, kind, _has_16_bit_colour(image, kind, data)
+    return image, kind, deep
 
 
-def _read_head(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(HEAD_BYTES)
+def _read(path: Path, count: int) -> bytes:
+    """The first ``count`` bytes of a file, all for -1. Raises ImageError for whatever cannot be read."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            os.scandir(path).close()  # a folder that cannot be listed says why
+        if not stat.S_ISREG(mode):  # opening a pipe would wait for somebody to write into it
+            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+            raise ImageError(f"{path}: cannot be read, it is {kind}.\nExpected an image file.")
+        with path.open("rb") as stream:
+            return stream.read(count)
+    except FileNotFoundError:
+        raise ImageError(f"{path}: there is no such file.\nExpected an image; check the path.") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise ImageError(f"{path}: cannot be read ({reason}).\nCheck it and its rights.") from error
 
 
 def _construct(kind: str, path: Path, data: bytes | None) -> Image.Image:
@@ -219,20 +231,25 @@ def _construct(kind: str, path: Path, data: bytes | None) -> Image.Image:
 
 
 def _load(image: Image.Image, path: str | os.PathLike[str]) -> None:
-    try:
+    with _decoding(path, image.format or "image"):
         image.load()
+
+
+@contextmanager
+def _decoding(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
+    """Whatever Pillow raises on damaged data (OSError, SyntaxError, IndexError) becomes an ImageError."""
+    try:
+        yield
+    except ImageError:
+        raise
     except MemoryError as error:
         message = f"{path}: too large to decode in the memory at hand.\nCut it into parts."
         raise MemoryLimitError(message) from error
-    except Exception as error:  # damaged data surfaces as OSError, SyntaxError, struct.error, ...
-        raise _damaged(path, image.format or "image", error) from error
-
-
-def _damaged(path: str | os.PathLike[str], kind: str, error: Exception) -> ImageError:
-    return ImageError(
-        f"{path}: truncated or damaged {kind} ({error}).\n"
-        "Expected a complete image; copy it again from its source."
-    )
+    except Exception as error:
+        raise ImageError(
+            f"{path}: truncated or damaged {kind} ({error}).\n"
+            "Expected a complete image; copy it again from its source."
+        ) from error
 
 
 def _orientation(image: Image.Image) -> int:

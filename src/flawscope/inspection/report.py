@@ -107,7 +107,7 @@ def _settings(record: RunRecord) -> list[tuple[str, str]]:
             (
                 f"taken off the widths of {name}",
                 f"{error.bias_px:.2f} px of the network: so much wider than the truth it marks them "
-                f"({told.data or 'data not named'})",
+                f"({told.data or 'data not named'}). Areas and shares of the surface stay those of the mask",
             )
         )
     if record.scale is not None:
@@ -129,4 +129,5 @@ def _notes(record: RunRecord) -> list[str]:
         )
     if len(record.inspector.bundles) > 1:
         notes.append(f"Probabilities are the mean of {len(record.inspector.bundles)} models.")
-    return notes + [f"{note[0].upper()}{note[1:]}." for note in promise_notes(record.inspector)]
+    others = (*record.notes, *promise_notes(record.inspector))
+    return notes + [f"{note[0].upper()}{note[1:]}." for note in others]

@@ -26,6 +26,11 @@ _CORNER_SLOPE = 0.6
 """At a tip the radius grows by 0.71 a pixel where the skeleton runs into a corner and by less in any
 taper."""
 
+_TIP_PX = 3
+"""How far round a tip is looked whether it is one pixel wide."""
+_SINGLE = 1.5
+"""Pixels a skeleton pixel below which a line counts as one of single pixels; midway between one and two."""
+
 
 @dataclass(slots=True, eq=False)
 class Line:
@@ -41,6 +46,8 @@ class Line:
     """Median inner radius along the branch."""
     tip_radius_px: tuple[float, float] = (1.0, 1.0)
     """Largest inner radius near the start and near the stop."""
+    tip_pixels_xy: tuple[Floats | None, Floats | None] = (None, None)
+    """The last pixel at the start and at the stop, where the shape ends in a line of single pixels."""
     length_px: float = 0.0
     width_px: Floats | None = None
     valid: BoolArray | None = None
@@ -49,7 +56,7 @@ class Line:
 
 def centrelines(graph: SkeletonGraph, own: BoolArray, field: EdgeField) -> list[Line]:
     """Smooth, centre and extend every branch of a skeleton graph, then measure the widths along it."""
-    drafts = [_first_draft(graph, branch) for branch in graph.branches]
+    drafts = [_first_draft(graph, branch, own) for branch in graph.branches]
     lines = [line for line in drafts if line is not None and len(line.points_xy) >= 2]
     if not lines:
         return []
@@ -69,14 +76,20 @@ def centrelines(graph: SkeletonGraph, own: BoolArray, field: EdgeField) -> list[
     return lines
 
 
-def _first_draft(graph: SkeletonGraph, branch: Branch) -> Line | None:
+def _first_draft(graph: SkeletonGraph, branch: Branch, own: BoolArray) -> Line | None:
     """Trim the unreliable ends, smooth, resample, and tie to the nodes."""
     radius = float(np.median(branch.radius_px))
     points = branch.points_xy
-    first = _trim_tip(points, branch.radius_px, branch.blunt[0]) if branch.start == FREE else 0
-    last = _trim_tip(points[::-1], branch.radius_px[::-1], branch.blunt[1]) if branch.stop == FREE else 0
-    if branch.closed:
-        first = last = 0
+    tips = (branch.start == FREE and not branch.closed, branch.stop == FREE and not branch.closed)
+    tip_pixels = (
+        _tip_pixel(points, radius, own) if tips[0] else None,
+        _tip_pixel(points[::-1], radius, own) if tips[1] else None,
+    )
+    first = last = 0
+    if tips[0] and tip_pixels[0] is None:
+        first = _trim_tip(points, branch.radius_px, branch.blunt[0])
+    if tips[1] and tip_pixels[1] is None:
+        last = _trim_tip(points[::-1], branch.radius_px[::-1], branch.blunt[1])
     if len(points) - first - last >= max(3.0, 0.5 * radius):
         points = points[first : len(points) - last]
     roots = (graph.nodes.get(branch.start), graph.nodes.get(branch.stop))
@@ -95,10 +108,21 @@ def _first_draft(graph: SkeletonGraph, branch: Branch) -> Line | None:
     if len(points) < 2:
         return None
     points = resample(points, branch.closed)
-    tips = (branch.start == FREE and not branch.closed, branch.stop == FREE and not branch.closed)
     near = max(3, int(2 * radius))
     tip_radius = (float(branch.radius_px[:near].max()), float(branch.radius_px[-near:].max()))
-    return Line(points, tips, roots, branch.closed, radius, tip_radius)
+    return Line(points, tips, roots, branch.closed, radius, tip_radius, tip_pixels_xy=tip_pixels)
+
+
+def _tip_pixel(points_from_tip: Floats, radius: float, own: BoolArray) -> Floats | None:
+    """The end of a line of single pixels; None where the shape is wider. The skeleton of such a line is the
+    line, so that nothing of it is unreliable, and its staircase hides where the edge lies along it."""
+    if radius > 0.5:
+        return None
+    tip = points_from_tip[0]
+    x, y = tip.astype(np.int64)
+    window = own[max(0, y - _TIP_PX) : y + _TIP_PX + 1, max(0, x - _TIP_PX) : x + _TIP_PX + 1]
+    near = np.abs(points_from_tip - tip).max(axis=1) <= _TIP_PX
+    return tip if np.count_nonzero(window) < _SINGLE * np.count_nonzero(near) else None
 
 
 def _trim_tip(points_from_tip: Floats, radius_from_tip: Floats, blunt: bool) -> int:
@@ -192,8 +216,26 @@ def _extend(line: Line, hard: npt.NDArray[np.float32]) -> None:
         if not line.tips[0 if at_start else 1]:
             continue
         points = line.points_xy if at_start else line.points_xy[::-1]
-        points = _to_edge(points, line.tip_radius_px[0 if at_start else 1], hard)
+        pixel = line.tip_pixels_xy[0 if at_start else 1]
+        if pixel is None:
+            points = _to_edge(points, line.tip_radius_px[0 if at_start else 1], hard)
+        else:
+            points = _to_far_side(points, pixel)
         line.points_xy = points if at_start else points[::-1]
+
+
+def _to_far_side(points: Floats, pixel: Floats) -> Floats:
+    """End the line where it leaves its last pixel, as far along it as half that pixel reaches (as in
+    ``compact_axis``)."""
+    heading = points[0] - points[min(len(points) - 1, 10)]
+    norm = float(np.hypot(*heading))
+    if norm == 0:
+        return points
+    heading = heading / norm
+    ahead = (pixel - points) @ heading + 0.5 * float(np.abs(heading).max())
+    first = int((ahead > 0).argmax())
+    tip = points[first] + heading * ahead[first]
+    return np.vstack([tip[None], points[first:]])
 
 
 def _to_edge(points: Floats, radius: float, hard: npt.NDArray[np.float32]) -> Floats:

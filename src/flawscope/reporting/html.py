@@ -74,7 +74,7 @@ class ReportData:
     notes: Sequence[str] = ()
     title: str = "Surface inspection"
     skipped_files: int = 0
-    """Files that were passed over because they are no images by name."""
+    """Files that were passed over because they are no images by name, or of an earlier inspection."""
     seconds: float = 0.0
     files: Sequence[str] = ("findings.csv", "images.csv")
     """Files written beside the report, by their path relative to it."""

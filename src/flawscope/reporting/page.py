@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -112,28 +113,50 @@ def view(report: ReportData) -> PageView:
 # --- numbers as text ------------------------------------------------------------------------------------
 
 
+_FINE_MM_PER_PX = 0.02
+"""Below this a hundredth of a millimetre is coarser than half a pixel: micrometres are shown."""
+
+
 def length(px: float | None, mm: float | None) -> Cell:
-    """A length: in millimetres or metres where a scale is known, else in pixels; sorted by pixels."""
+    """A length: in micrometres, millimetres or metres where a scale is known, else in pixels; sorted by
+    pixels."""
     sort = -1.0 if px is None else px
     if mm is None:
         return Cell(NONE if px is None else f"{number(px, 0)} px", sort)
+    if _is_fine(px, mm):
+        return Cell(f"{_micrometres(mm)} µm", sort)
     return Cell(
         f"{number(mm / 1000, 2)} m" if mm >= 1000 else f"{number(mm, 0 if mm >= 100 else 1)} mm", sort
     )
 
 
 def width(px: float | None, mm: float | None) -> Cell:
-    """A width: hundredths of a millimetre where a scale is known, else tenths of a pixel."""
+    """A width: hundredths of a millimetre, or micrometres, where a scale is known, else tenths of a pixel."""
+    sort = -1.0 if px is None else px
     if mm is None:
-        return Cell(NONE if px is None else f"{number(px, 1)} px", -1.0 if px is None else px)
-    return Cell(f"{number(mm, 2)} mm", -1.0 if px is None else px)
+        return Cell(NONE if px is None else f"{number(px, 1)} px", sort)
+    return Cell(f"{_micrometres(mm)} µm" if _is_fine(px, mm) else f"{number(mm, 2)} mm", sort)
 
 
 def area(px: float, mm2: float | None) -> Cell:
-    """An area in square millimetres or centimetres, else in pixels."""
+    """An area in square micrometres, millimetres or centimetres, else in pixels."""
     if mm2 is None:
         return Cell(f"{number(px, 0)} px", px)
+    if mm2 < 1 and px > 0 and (mm2 / px) ** 0.5 < _FINE_MM_PER_PX:
+        return Cell(f"{_micrometres(1000 * mm2)} µm²", px)
     return Cell(f"{number(mm2 / 100, 1)} cm²" if mm2 >= 1000 else f"{number(mm2, 1)} mm²", px)
+
+
+def _is_fine(px: float | None, mm: float) -> bool:
+    """Whether a length is below a millimetre on a photograph so near that millimetres would hide its
+    pixels."""
+    return mm < 1 and bool(px) and mm / (px or 1.0) < _FINE_MM_PER_PX
+
+
+def _micrometres(mm: float) -> str:
+    """Micrometres with at least two digits."""
+    micrometres = 1000 * mm
+    return number(micrometres, max(0, 1 - math.floor(math.log10(micrometres))) if micrometres > 0 else 0)
 
 
 def percent(share: float | None) -> Cell:
@@ -309,6 +332,9 @@ def _mean_width(finding: Finding) -> Cell:
     cell = width(finding.width_mean_px, finding.width_mean_mm)
     if finding.width_mean_mm is None or finding.width_u_mm is None:
         return cell
+    if _is_fine(finding.width_mean_px, finding.width_mean_mm):
+        mean, spread = _micrometres(finding.width_mean_mm), _micrometres(finding.width_u_mm)
+        return Cell(f"{mean} ± {spread} µm", cell.sort)
     return Cell(f"{number(finding.width_mean_mm, 2)} ± {number(finding.width_u_mm, 2)} mm", cell.sort)
 
 

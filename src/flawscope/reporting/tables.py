@@ -32,12 +32,26 @@ IMAGES_COLUMNS: tuple[str, ...] = (
 )  # fmt: skip
 """Columns of ``images.csv``, in order."""
 
-# Hundredths of a pixel and a thousandth of a millimetre are finer than any photograph resolves.
+# Hundredths of a pixel and a thousandth of a millimetre are finer than most photographs resolve; through a
+# microscope _places says what is.
 _DECIMALS = {"_px": 2, "_mm": 3, "_mm2": 2, "_deg": 1, "_mean": 4, "_max": 4, "_score": 4, "aspect": 3}
 _DECIMALS |= {"seconds": 3, "defect_fraction": 6, "density_m_per_m2": 4}
 
 
-def _rounded(column: str, value: object) -> Cell:
+def _places(column: str, mm_per_px: float | None) -> int:
+    """Decimals of a column: those of its unit, and as many as a tenth of a pixel and the area of a whole one
+    need."""
+    places = next((places for end, places in _DECIMALS.items() if column.endswith(end)), 6)
+    if not mm_per_px or not column.endswith(("_mm", "_mm2")):
+        return places
+    # 1e-9: a scale of a round power of ten needs no decimal more for its last bit.
+    finest = math.ceil(-2 * math.log10(mm_per_px) - 1e-9)
+    if column.endswith("_mm"):
+        finest = 1 + math.ceil(-math.log10(mm_per_px) - 1e-9)
+    return max(places, finest)
+
+
+def _rounded(column: str, value: object, mm_per_px: float | None = None) -> Cell:
     """A cell: numbers rounded by the unit of their column, NaN and infinity as empty, truth as 0 or 1."""
     if isinstance(value, bool | np.bool_):
         return int(value)
@@ -47,16 +61,18 @@ def _rounded(column: str, value: object) -> Cell:
         number = float(value)
         if not math.isfinite(number):
             return None
-        places = next((places for end, places in _DECIMALS.items() if column.endswith(end)), 6)
-        return round(number, places)
+        return round(number, _places(column, mm_per_px))
     return None if value is None else str(value)
 
 
 def finding_row(finding: Finding) -> Row:
     """A row of ``findings.csv``: every column, None where there is nothing to say."""
     row: Row = {}
+    area_mm2 = finding.area_mm2
+    mm_per_px = math.sqrt(area_mm2 / finding.area_px) if area_mm2 and finding.area_px else None
     for column in FINDINGS_COLUMNS:
-        row[column] = _rounded(column, getattr(finding, "class_name" if column == "class" else column))
+        value = getattr(finding, "class_name" if column == "class" else column)
+        row[column] = _rounded(column, value, mm_per_px)
     if finding.kind == "image":
         row["area_px"] = None  # a label covers the image; it has no area of its own
     return row
@@ -95,7 +111,8 @@ def image_row(inspection: Inspection) -> Row:
         "density_m_per_m2": _density(inspection, length_mm),
         "tiles_not_inspected": inspection.tiles_not_inspected,
     }
-    return {column: _rounded(column, known.get(column)) for column in IMAGES_COLUMNS}
+    mm_per_px = inspection.scale.mm_per_px if inspection.scale else None
+    return {column: _rounded(column, known.get(column), mm_per_px) for column in IMAGES_COLUMNS}
 
 
 def total_length(findings: Iterable[Finding]) -> tuple[float, float]:
@@ -108,12 +125,15 @@ def total_length(findings: Iterable[Finding]) -> tuple[float, float]:
 def defect_fraction(inspection: Inspection) -> float:
     """Share of the photograph's pixels that belong to any finding, 0..1.
 
-    Counted on the mask where it is still held, else added up from the findings' areas.
+    Counted on the mask where it is still held, else as it was counted then; where nobody did, added up from
+    the findings' areas, which counts a pixel of two overlapping classes twice.
     """
     height, width = inspection.size_hw
     if height * width == 0:
         return 0.0
     prediction = inspection.prediction
+    if prediction is None and inspection.defect_fraction is not None:
+        return inspection.defect_fraction
     if prediction is None:
         return min(1.0, sum(item.area_px for item in inspection.findings) / (height * width))
     if prediction.stack is not None:
