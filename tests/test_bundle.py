@@ -24,7 +24,7 @@ from flawscope.bundle import (
     zip_bundle,
 )
 from flawscope.errors import BundleError, OutputError
-from flawscope.manifest import NetworkSpec, Strict
+from flawscope.manifest import FileRole, NetworkSpec, Strict
 
 
 def make(root: Path, files: dict[str, bytes | Path] | None = None, **changes: object) -> Bundle:
@@ -351,6 +351,14 @@ def test_external_data_outside_of_the_manifest_is_refused(tmp_path: Path, locati
         make(tmp_path / "b", {"model.onnx": external(location)})
 
 
+@pytest.mark.parametrize("role", ["onnx", "onnx_int8"])
+def test_a_graph_is_looked_into_whatever_its_suffix(tmp_path: Path, role: FileRole) -> None:
+    stages = (StageSpec(network=NetworkSpec(name="unet"), files={role: "model.bin"}),)
+    with pytest.raises(BundleError, match="outside of its folder"):
+        make(tmp_path / "b", {"model.bin": external("../weights.data")}, stages=stages)
+    make(tmp_path / "b", {"model.bin": external("weights.data"), "weights.data": b"1234"}, stages=stages)
+
+
 def test_listed_external_data_is_allowed(tmp_path: Path) -> None:
     make(tmp_path / "b", {"model.onnx": external("weights.data"), "weights.data": b"1234"})
 
@@ -397,4 +405,5 @@ def test_keys_that_came_later_are_left_out_while_they_say_nothing() -> None:
         assert not any(kind.model_fields[key].is_required() for key in kind.later), kind
     assert set(Chosen(value=2.0).model_dump()) == {"value", "rule", "data"}
     assert Chosen(value=2.0, of_px=400).model_dump()["of_px"] == 400
+    assert Chosen(value=2.0, digests="0123abcd").model_dump()["digests"] == "0123abcd"
     assert StageSpec(files={"onnx": "model.onnx"}).model_dump().keys() == {"role", "network", "files"}

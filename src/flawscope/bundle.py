@@ -60,6 +60,8 @@ __all__ = [
 
 _HEAD_BYTES = 64 * 1024
 _MAX_MANIFEST_BYTES = 8 * 1024**2
+_GRAPH_ROLES: tuple[FileRole, ...] = ("onnx", "onnx_int8")
+"""Roles of ONNX graphs, which may name further files."""
 
 
 class Bundle:
@@ -289,8 +291,10 @@ def _verify(root: Path) -> Manifest:
                 f"The bundle {root} was changed or damaged: {name} does not match its SHA-256.\n"
                 "Copy or export the bundle again."
             )
+    # Runtimes open what the manifest calls a graph, whatever its suffix.
+    graphs = {name for stage in manifest.stages for role, name in stage.files.items() if role in _GRAPH_ROLES}
     for name, path in present.items():
-        if name.endswith(".onnx"):
+        if name in graphs or name.endswith(".onnx"):
             _check_onnx(name, path, manifest)
     return manifest
 

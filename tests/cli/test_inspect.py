@@ -96,6 +96,7 @@ def test_json_is_for_scripts(
         (["--threshold", "nan"], "expected 0 to 1"),
         (["--gate", "nan"], "gate"),
         (["--format", "pdf"], "Expected: csv"),
+        (["--format", ""], "Expected: csv"),
         (["--shard", "4"], "Expected I/N"),
         (["--shard", "3/2"], "I from 1 to N"),
         (["--scale", "big"], "scale"),
@@ -118,6 +119,21 @@ def test_wrong_use_is_exit_code_two(
     said = capsys.readouterr().err
     assert message in said
     assert len(said.strip().splitlines()) <= 2
+
+
+def test_what_is_odd_is_noted(
+    model: Path, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "s.csv").write_text("image,mm_per_px\noen.png,0.2\n")
+    odd = ("--scale-file", tmp_path / "s.csv", "--shard", "3/3", "--format", "csv")
+    assert call("inspect", photos, "--model", model, "--out", tmp_path / "out", *odd) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "note: shard 3/3 has no image to do: there are 2 in all",
+        "note: the scale file names what is no image of this run: oen.png",
+        "note: 2 of 2 images have no scale",
+        "note: 2 of 2 images are not in the tables (not done yet with these settings): one.png, two.png",
+    ]
 
 
 def test_what_cannot_be_done_is_exit_code_three(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +18,12 @@ from flawscope.inspection.bands import RowSource
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.outputs import DEFAULT_FORMATS, FORMATS
-from flawscope.inspection.run import RunResult, RunSettings, inspect_folder
-from flawscope.measurement.scale import load_scale_file
+from flawscope.inspection.run import RunSettings, inspect_folder
+from flawscope.measurement.scale import ScaleTable, load_scale_file
 from flawscope.reporting.tables import FINDINGS_COLUMNS, IMAGES_COLUMNS
 from flawscope.types import RgbImage, Scale
 
+from .runs import do, photographs, rows, tree
 from .test_inspector import photograph
 from .toy_networks import dark_bundle
 
@@ -36,27 +35,7 @@ def bundle(tmp_path: Path) -> Bundle:
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Two cracked photographs, one of them in a subfolder, and a clean one."""
-    folder = tmp_path / "photos"
-    (folder / "side a").mkdir(parents=True)
-    Image.fromarray(photograph()).save(folder / "bar.png")
-    Image.fromarray(photograph(210, 310)).save(folder / "side a" / "größe 2.png")
-    Image.fromarray(np.full((50, 60, 3), 220, np.uint8)).save(folder / "clean.png")
-    return folder
-
-
-def do(bundle: Bundle, photos: Path, out: Path, **changes: object) -> RunResult:
-    return inspect_folder(Inspector(bundle), replace(RunSettings((photos,), out), **changes))  # type: ignore[arg-type]
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def tree(out: Path) -> set[str]:
-    found = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    return {name for name in found if not name.startswith(".flawscope/")}
+    return photographs(tmp_path / "photos")
 
 
 def test_the_default_outputs_are_all_there(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
@@ -111,7 +90,7 @@ def test_an_image_is_told_by_its_own_name(bundle: Bundle, tmp_path: Path) -> Non
     for name in ("x.jpg", "x.jpg.jpg"):
         Image.fromarray(photograph()).save(folder / name)
     scales = {"x.jpg": Scale(0.1), "x.jpg.jpg": Scale(0.3)}
-    do(bundle, folder, tmp_path / "out", formats=("masks", "csv", "coco"), scale_of=scales.get)
+    do(bundle, folder, tmp_path / "out", formats=("masks", "csv", "coco"), scales=ScaleTable(images=scales))
     images = rows(tmp_path / "out" / "images.csv")
     assert [row["image"] for row in images] == ["x.jpg", "x.jpg.jpg"]
     assert float(images[1]["length_mm"]) == pytest.approx(3 * float(images[0]["length_mm"]), rel=1e-3)
@@ -178,11 +157,12 @@ def test_nothing_stays_of_an_image_that_fails_now(
         (photos / "bar.png").write_bytes(b"")
     else:
         monkeypatch.setattr(run, "write_image", fails)
-    result = do(bundle, photos, out, formats=("csv", "html"))
+    result = do(bundle, photos, out, formats=("csv", "html", "masks"))
     assert [item.image for item in result.failed] == ["bar.png"]
-    gone = {"masks/bar.png", "masks/bar.c1.png", "masks/bar.c2.png", "overlays/bar.jpg"}
+    other_formats = {name for name in before if name.startswith(("overlays/", "submission"))}
+    gone = {"masks/bar.png", "masks/bar.c1.png", "masks/bar.c2.png", *other_formats}
     assert (before - tree(out), tree(out) - before) == (gone, set())
-    assert len([*(out / ".flawscope").glob("*.jpg")]) == len([*(out / ".flawscope").glob("*.rle")]) == 2
+    assert len([*(out / ".flawscope").glob("*.jpg")]) == 2 and not [*(out / ".flawscope").glob("*.rle")]
     status = {row["image"]: row["status"] for row in rows(out / "images.csv")}
     assert status == {"bar.png": "failed", "clean.png": "ok", "side a/größe 2.png": "ok"}
 
@@ -315,7 +295,7 @@ def test_resume_tries_failed_images_again(
 def test_scales_from_a_file(bundle: Bundle, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "scales.csv").write_text("image,mm_per_px\nbar.png,0.1\nside a/größe 2.png,0.3\n", "utf-8")
     table = load_scale_file(tmp_path / "scales.csv")
-    do(bundle, photos, tmp_path / "out", scale_of=table.for_image, scale=Scale(9.0))
+    do(bundle, photos, tmp_path / "out", scales=table, scale=Scale(9.0))
     found = {row["image"]: row["length_mm"] for row in rows(tmp_path / "out" / "images.csv")}
     assert float(found["bar.png"]) < 40 < float(found["side a/größe 2.png"])
     facts = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))

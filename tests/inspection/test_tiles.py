@@ -152,6 +152,15 @@ def test_mean_over_scales_lies_between_them() -> None:
     )
 
 
+@pytest.mark.parametrize("scales", [(1.0, 1.0), (1.0, 0.5, 1.0)])
+def test_a_scale_that_is_named_twice_counts_once(scales: tuple[float, ...]) -> None:
+    image = picture(120, 150)
+    twice, once = (PredictOptions(scales=s, fusion="mean") for s in (scales, tuple(dict.fromkeys(scales))))
+    answers = [predict_probability(image, Box(2), SPEC, 1, options) for options in (twice, once)]
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert twice == once
+
+
 def test_softmax_drops_the_background_plane() -> None:
     logits = np.array([[[[2.0]], [[1.0]], [[0.0]]]], dtype=np.float32)
     found = activate(logits, InputSpec(activation="softmax"), 2)
@@ -191,6 +200,7 @@ def test_options_out_of_range_are_refused() -> None:
             PredictOptions(**wrong)  # type: ignore[arg-type]
     assert parse_working_scale("auto") == "auto"
     assert parse_working_scale("1,0.5") == (1.0, 0.5)
+    assert parse_working_scale("1,0.5,1.0,0.5") == (1.0, 0.5)
     for wrong_text in ("half", "1;2", "100"):
         with pytest.raises(UsageError):
             parse_working_scale(wrong_text)

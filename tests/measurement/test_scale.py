@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from flawscope.errors import UsageError
-from flawscope.measurement.scale import load_scale_file, parse_scale
+from flawscope.measurement.scale import ScaleTable, load_scale_file, parse_scale
+from flawscope.types import Scale
 
 
 @pytest.mark.parametrize(
@@ -64,11 +65,25 @@ def test_an_image_without_a_scale_has_none(tmp_path: Path) -> None:
     assert table.for_image("b.png") is None
 
 
+def test_a_file_without_rows_has_no_scales(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("image,mm_per_px\n")
+    assert load_scale_file(path) == ScaleTable()
+
+
+def test_names_that_serve_no_image_are_known() -> None:
+    table = ScaleTable(Scale(9.0), dict.fromkeys(("a/b.jpg", "b.jpg", "c", "d.jpg"), Scale(1.0)))
+    assert table.unused(["a/b.jpg", "deep/c.png", "e.jpg"]) == ["b.jpg", "d.jpg"]
+    assert table.unused(["a/b.jpg", "x/b.jpg", "c.jpg", "d.jpg"]) == []
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
         ("s.txt", "", "no .csv"),
         ("s.csv", "file,scale\na,1\n", "columns"),
+        ("s.csv", "file,scale\n", r"columns \['file', 'scale'\]"),
+        ("s.csv", "", "columns"),
         ("s.csv", "image,mm_per_px\na,1\na,2\n", "two scales"),
         ("s.csv", "image,mm_per_px\na,-1\n", "s.csv, a"),
         ("s.json", "{", "no JSON"),

@@ -52,11 +52,10 @@ def bench(
     from flawscope.inspection.default_model import default_bundle_path, sample_images_folder
     from flawscope.inspection.inspector import Inspector
     from flawscope.inspection.options import PredictOptions, parse_working_scale
-    from flawscope.inspection.outputs import DEFAULT_FORMATS
 
     settings = BenchSettings(
         inputs=tuple(images or [sample_images_folder()]),
-        formats=chosen_formats(format_) or DEFAULT_FORMATS,
+        formats=chosen_formats(format_),
         repeats=repeats,
         limits=_limits(limit or []),
     )

@@ -11,13 +11,16 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from flawscope.inspection.run import Progress, RunResult, ScaleOf
+    from flawscope.inspection.run import Progress, RunResult
+    from flawscope.measurement.scale import ScaleTable
     from flawscope.types import Inspection
 
 
 def inspect(
     images: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder to write; what an earlier run wrote there is replaced.")
+    ],
     model: Annotated[
         list[Path] | None,
         typer.Option("--model", help="Bundle or run folder; several make an ensemble. Default: bundled."),
@@ -87,7 +90,6 @@ def inspect(
     from flawscope.inspection.explain import make_explainer
     from flawscope.inspection.inspector import Inspector, as_scale
     from flawscope.inspection.options import PredictOptions, parse_working_scale
-    from flawscope.inspection.outputs import DEFAULT_FORMATS
     from flawscope.inspection.promises import void_notes
     from flawscope.inspection.run import RunSettings, inspect_folder
 
@@ -107,9 +109,9 @@ def inspect(
     settings = RunSettings(
         inputs=tuple(images),
         out=out,
-        formats=chosen_formats(format_) or DEFAULT_FORMATS,
+        formats=chosen_formats(format_),
         scale=as_scale(scale),
-        scale_of=_scale_file(scale_file),
+        scales=_scale_file(scale_file),
         max_pixels=max_pixels,
         shard=_shard(shard),
         resume=resume,
@@ -120,11 +122,15 @@ def inspect(
         else None,
     )
     for note in void_notes(inspector):
-        typer.echo(f"note: {note}", err=True)
+        _note(note)
     with progress_display() as progress:
-        result = inspect_folder(inspector, settings, progress)
+        result = inspect_folder(inspector, settings, progress, _note)
     tell(result, as_json)
     return result.exit_code
+
+
+def _note(text: str) -> None:
+    typer.echo(f"note: {text}", err=True)
 
 
 def tell(result: RunResult, as_json: bool) -> None:
@@ -202,8 +208,13 @@ def _line(result: Inspection) -> str:
 
 
 def chosen_formats(given: Sequence[str] | None) -> tuple[str, ...]:
-    """The formats of ``--format A,B --format C``, each once."""
-    parts = [part.strip() for text in given or () for part in text.split(",")]
+    """The formats of ``--format A,B --format C``, each once; the default ones where there is no such
+    option."""
+    from flawscope.inspection.outputs import DEFAULT_FORMATS
+
+    if not given:
+        return DEFAULT_FORMATS
+    parts = [part.strip() for text in given for part in text.split(",")]
     return tuple(dict.fromkeys(part for part in parts if part))
 
 
@@ -241,9 +252,9 @@ def _shard(text: str) -> tuple[int, int]:
     return int(first), int(count)
 
 
-def _scale_file(path: Path | None) -> ScaleOf | None:
+def _scale_file(path: Path | None) -> ScaleTable | None:
     if path is None:
         return None
     from flawscope.measurement.scale import load_scale_file
 
-    return load_scale_file(path).for_image
+    return load_scale_file(path)

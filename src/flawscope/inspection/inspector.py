@@ -139,7 +139,7 @@ class Inspector:
     def predict_probability(self, image: ImageLike) -> FloatArray:
         """Probabilities C x H x W float32 in 0..1, on the photograph's own grid."""
         source, _ = open_image(image)
-        return self._collect(source, None)[0]
+        return self._collect(source)[0]
 
     def predict(self, image: ImageLike) -> Prediction:
         """Mask and probabilities of a photograph. Raises ImageError when it cannot be read."""
@@ -314,7 +314,7 @@ class Inspector:
         if spared:
             return nothing_found(source.size_hw, self.class_ids, self.overlapping), (1.0,)
         names = [item.name for item in self.classes]
-        probability, scales = self._collect(source, None)
+        probability, scales = self._collect(source)
         stack = np.empty(probability.shape, dtype=np.bool_)
         for index, name in enumerate(names):
             np.greater_equal(probability[index], np.float32(self.thresholds[name]), out=stack[index])
@@ -326,12 +326,9 @@ class Inspector:
         )
         return Prediction(mask, probability, self.class_ids, stack if self.overlapping else None), scales
 
-    def _collect(
-        self, source: RowSource, scales: tuple[float, ...] | None
-    ) -> tuple[FloatArray, tuple[float, ...]]:
+    def _collect(self, source: RowSource) -> tuple[FloatArray, tuple[float, ...]]:
         """Probabilities C x H x W and the working scales, which the first network chooses for all."""
-        if scales is None:
-            scales = working_scales(source, self._networks[0], self.options)
+        scales = working_scales(source, self._networks[0], self.options)
         height, width = source.size_hw
         out: FloatArray | None = None
         share = np.float32(1.0 / len(self._networks))

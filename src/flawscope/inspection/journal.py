@@ -2,48 +2,77 @@
 from it.
 
 The files lie in ``OUT/.flawscope/``. An entry appears after all outputs of its image are in place, or
-once it is known that there are none, and counts only for the very settings it was made with.
+once it is known that there are none, and counts only for the very settings and version it was made with. It
+also names the files that were written of the image: they, and no others, are removed when they are outdated.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
+import flawscope
 from flawscope.images.atomic import remove_file, write_text_atomic
+from flawscope.images.listing import STATE_FOLDER
 from flawscope.types import Centreline, Finding, Inspection, Scale
 
-FOLDER = ".flawscope"
 _SCHEMA = 1
+_ENTRIES = "[0-9a-f]" * 32 + ".json"
 
 
 class Journal:
     """Entries of one output folder for one fingerprint of settings."""
 
     def __init__(self, out: Path, settings: Mapping[str, Any]) -> None:
-        self._folder = out / FOLDER
-        text = json.dumps(settings, sort_keys=True, default=str)
+        self._out = out
+        self._folder = out / STATE_FOLDER
+        # Another version may measure otherwise: its figures do not belong into the same table.
+        made_with = {**settings, "flawscope_version": flawscope.__version__}
+        text = json.dumps(made_with, sort_keys=True, default=str)
         self._settings = hashlib.sha256(text.encode()).hexdigest()
 
-    def forget(self, stem_path: str) -> None:
-        """Drop the entry of an image, if there is one. Raises OutputError."""
-        remove_file(self._path(stem_path))
+    def begin(self, stem_path: str, files: Iterable[Path]) -> None:
+        """Note which files of an image are about to be written: what it had so far counts no longer.
 
-    def add(self, stem_path: str, image: Path, inspection: Inspection) -> None:
-        """Note what came of an image, failed or done. Raises OutputError."""
+        Those of earlier runs stay noted, so that they are known whatever happens. Raises OutputError.
+        """
+        path = self._path(stem_path)
+        self._write(path, {"files": sorted({*_noted(path), *self._names(files)})})
+
+    def add(self, stem_path: str, image: Path, inspection: Inspection, files: Iterable[Path] = ()) -> None:
+        """Note what came of an image, failed or done, and its files; what else runs wrote of it is removed.
+
+        Raises OutputError.
+        """
+        path, names = self._path(stem_path), sorted(self._names(files))
+        for name in sorted(_noted(path) - set(names)):
+            remove_file(self._out / name)
         entry = {
             "schema": _SCHEMA,
             "settings": self._settings,
             "input": _stamp(image),
             "inspection": _to_json(inspection),
+            "files": names,
         }
-        write_text_atomic(self._path(stem_path), json.dumps(entry, separators=(",", ":")))
+        self._write(path, entry)
+
+    def keep_only(self, stem_paths: Iterable[str]) -> None:
+        """Remove what runs wrote of any other image, and its entry. Raises OutputError."""
+        kept = {self._path(stem_path) for stem_path in stem_paths}
+        gone = sorted(set(self._folder.glob(_ENTRIES)) - kept)
+        # Names that differ in case alone may be one file: it belongs to the image that is kept.
+        needed = {name.casefold() for path in kept if gone for name in _noted(path)}
+        for path in gone:
+            for name in sorted(_noted(path)):
+                if name.casefold() not in needed:
+                    remove_file(self._out / name)
+            remove_file(path)
 
     def find(self, stem_path: str, image: Path) -> Inspection | None:
         """The image's result, less its prediction; None unless it was made of this file with these
@@ -61,11 +90,29 @@ class Journal:
         """Where the image's small overlay for the report lies."""
         return self._path(stem_path).with_suffix(".jpg")
 
+    def _names(self, files: Iterable[Path]) -> set[str]:
+        return {path.relative_to(self._out).as_posix() for path in files}
+
+    def _write(self, path: Path, entry: Mapping[str, Any]) -> None:
+        write_text_atomic(path, json.dumps(entry, separators=(",", ":")))
+
     def _path(self, stem_path: str) -> Path:
         # Hashed: stems may be as long as a file name can be, and must not clash without case.
         # File names need not be UTF-8: what is none of it is a lone surrogate in Python.
         name = stem_path.encode("utf-8", "surrogatepass")
         return self._folder / f"{hashlib.sha256(name).hexdigest()[:32]}.json"
+
+
+def _noted(entry: Path) -> set[str]:
+    """Files of an image below the output folder, as its entry names them; empty where it names none."""
+    try:
+        names = json.loads(entry.read_text(encoding="utf-8"))["files"]
+        # The folder may have travelled: whatever its entries say, nothing outside of it is removed.
+        return {
+            name for name in names if ".." not in PurePosixPath(name).parts and not Path(name).is_absolute()
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _stamp(image: Path) -> list[Any]:
@@ -93,6 +140,7 @@ def _to_json(inspection: Inspection) -> dict[str, Any]:
         "gate_score": inspection.gate_score,
         "spared": inspection.spared,
         "tiles_not_inspected": inspection.tiles_not_inspected,
+        "defect_fraction": inspection.defect_fraction,
     }
 
 

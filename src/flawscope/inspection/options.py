@@ -18,7 +18,7 @@ class PredictOptions:
     flip_tta: bool = False
     """Mean over the four flips of each tile: four times the work."""
     scales: Scales = "native"
-    """Sizes to work at, relative to the photograph; ``auto`` finds one of the manifest's
+    """Sizes to work at, relative to the photograph, each once; ``auto`` finds one of the manifest's
     ``working_scales``."""
     fusion: Fusion = "choose"
     """With several scales: ``choose`` the most telling one, or the ``mean`` or ``max`` of all."""
@@ -35,6 +35,8 @@ class PredictOptions:
                 raise UsageError(f"Unknown working scale {self.scales!r}; expected native, auto or numbers.")
         elif not self.scales or any(not 1 / 64 <= scale <= 8 for scale in self.scales):
             raise UsageError(f"Working scales are {self.scales}; expected numbers from 1/64 to 8.")
+        else:  # a size that is named twice counts once in means
+            object.__setattr__(self, "scales", tuple(dict.fromkeys(self.scales)))
 
 
 def parse_working_scale(text: str) -> Scales:
@@ -48,5 +50,4 @@ def parse_working_scale(text: str) -> Scales:
             f"--working-scale {text!r} is not understood.\n"
             "Expected native, auto, or numbers such as 0.5 or 1,0.5."
         ) from None
-    PredictOptions(scales=scales)
-    return scales
+    return PredictOptions(scales=scales).scales

@@ -11,7 +11,7 @@ from typing import Any
 from flawscope.errors import UsageError
 from flawscope.images.atomic import write_text_atomic
 from flawscope.inspection.bands import RowSource
-from flawscope.inspection.mask_files import MASK_SUFFIXES, mask_name, plane_stem, write_masks
+from flawscope.inspection.mask_files import mask_name, plane_stem, write_masks
 from flawscope.inspection.preprocess import scaled_size_hw
 from flawscope.inspection.record import RunRecord
 from flawscope.inspection.report import write_html
@@ -29,7 +29,7 @@ from flawscope.reporting.tables import (
     score_row,
     write_csv,
 )
-from flawscope.types import ClassInfo, Inspection, RgbImage
+from flawscope.types import ClassInfo, Inspection, RgbImage, Task
 
 _PICTURE_SIDE_PX = 1600
 
@@ -41,6 +41,11 @@ _RUN_FILES: dict[str, tuple[str, Callable[[Path, RunRecord], None]]] = {
     "json": ("findings.json", lambda path, run: write_json(path, run.inspections)),
 }
 """Format -> file and its writer, for formats with one file a run."""
+
+_TABLES = ("findings.csv", "images.csv")
+_SCORES = "scores.csv"
+_REPORT = "report.html"
+_RECORD = "run.json"
 
 FORMATS = (*DEFAULT_FORMATS, *_RUN_FILES, *SUBMISSIONS)
 OF_MASKS = ("masks", *SUBMISSIONS)
@@ -56,13 +61,22 @@ def check_formats(formats: Sequence[str]) -> None:
         )
 
 
-def expected_files(
-    out: Path, stem_path: str, size_hw: tuple[int, int], formats: Sequence[str], picture: Path
+def image_files(
+    out: Path,
+    stem_path: str,
+    size_hw: tuple[int, int],
+    overlapping: Sequence[int],
+    formats: Sequence[str],
+    picture: Path,
 ) -> list[Path]:
-    """The files of one image that a finished run has; ``picture`` is its small overlay for the report."""
+    """The files of one image that `write_image` writes.
+
+    ``overlapping``: ids of the classes that have a mask each; ``picture``: its small overlay for the report.
+    """
     files = []
     if "masks" in formats:
-        files.append(out / "masks" / mask_name(stem_path, size_hw))
+        stems = [stem_path, *(plane_stem(stem_path, class_id) for class_id in overlapping)]
+        files += [out / "masks" / mask_name(stem, size_hw) for stem in stems]
     if "overlays" in formats:
         files.append(out / "overlays" / f"{stem_path}.jpg")
     if "html" in formats:
@@ -77,15 +91,15 @@ def explained_path(out: Path, stem_path: str) -> Path:
     return out / "explain" / f"{stem_path}.png"
 
 
-def own_files(out: Path, stem_path: str, overlapping: Sequence[int], picture: Path) -> list[Path]:
-    """Every file that a run may have written of one image alone, in whatever formats and size.
-
-    ``overlapping``: ids of the classes that have a mask each; ``picture`` as in `expected_files`.
-    """
-    stems = [stem_path, *(plane_stem(stem_path, class_id) for class_id in overlapping)]
-    masks = [out / "masks" / f"{stem}{suffix}" for stem in stems for suffix in MASK_SUFFIXES]
-    others = (out / "overlays" / f"{stem_path}.jpg", explained_path(out, stem_path))
-    return [*masks, *others, picture, marks_path(picture)]
+def run_files(formats: Sequence[str], task: Task) -> list[str]:
+    """Names of the files of the whole run that `write_run` writes."""
+    files = [_RECORD]
+    if "csv" in formats:
+        files += [*_TABLES, *([_SCORES] if task == "classification" else [])]
+    if "html" in formats:
+        files.append(_REPORT)
+    named = {name: file for name, (file, _) in _RUN_FILES.items()} | SUBMISSIONS
+    return files + [file for name, file in named.items() if name in formats]
 
 
 def write_image(
@@ -131,15 +145,13 @@ def write_run(
     files: dict[str, str] = {}
     if "csv" in record.formats:
         rows = [finding_row(finding) for item in record.inspections for finding in item.findings]
-        write_csv(out / "findings.csv", FINDINGS_COLUMNS, rows)
-        write_csv(out / "images.csv", IMAGES_COLUMNS, [image_row(item) for item in record.inspections])
-        files["csv"] = "findings.csv"
+        write_csv(out / _TABLES[0], FINDINGS_COLUMNS, rows)
+        write_csv(out / _TABLES[1], IMAGES_COLUMNS, [image_row(item) for item in record.inspections])
+        files["csv"] = _TABLES[0]
         if record.inspector.task == "classification":
             names = [item.name for item in record.inspector.classes]
-            write_csv(
-                out / "scores.csv", ["image", *names], map(partial(score_row, names), record.inspections)
-            )
-            files["scores"] = "scores.csv"
+            write_csv(out / _SCORES, ["image", *names], map(partial(score_row, names), record.inspections))
+            files["scores"] = _SCORES
     for name in ("masks", "overlays"):
         if name in record.formats:
             files[name] = name
@@ -156,9 +168,9 @@ def write_run(
             write_submission(out / file, images, ids, joined=name == "submission-joined")
             files[name] = file
     if "html" in record.formats:
-        write_html(out / "report.html", stems, pictures, record, list(files.values()))
-        files["html"] = "report.html"
+        write_html(out / _REPORT, stems, pictures, record, list(files.values()))
+        files["html"] = _REPORT
     content: dict[str, Any] = record.to_json()
-    write_text_atomic(out / "run.json", json.dumps(content, indent=2, ensure_ascii=False) + "\n")
-    files["run"] = "run.json"
+    write_text_atomic(out / _RECORD, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    files["run"] = _RECORD
     return files

@@ -29,6 +29,8 @@ class RunRecord:
     skipped: int
     resumed: int
     seconds: float
+    notes: tuple[str, ...] = ()
+    """What the user should know of the run as a whole."""
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``run.json``."""
@@ -71,6 +73,7 @@ class RunRecord:
                 "skipped_files": self.skipped,
                 "resumed": self.resumed,
             },
+            "notes": list(self.notes),
             "gate": _gate_facts(self.inspector, done),
             "width_errors": _width_facts(self.inspector),
             "rates": {

@@ -20,7 +20,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -90,11 +90,18 @@ class ScaleTable:
 
         name: path below the input folder. None when the image has no scale.
         """
+        key = self._key(name)
+        return self.default if key is None else self.images[key]
+
+    def unused(self, names: Iterable[str]) -> list[str]:
+        """Names of the file that give a scale to none of these images."""
+        used = {self._key(name) for name in names}
+        return [key for key in self.images if key not in used]
+
+    def _key(self, name: str) -> str | None:
         path = PurePosixPath(name.replace("\\", "/"))
-        for key in (str(path), str(path.with_suffix("")) if path.name else "", path.name, path.stem):
-            if key in self.images:
-                return self.images[key]
-        return self.default
+        keys = (str(path), str(path.with_suffix("")) if path.name else "", path.name, path.stem)
+        return next((key for key in keys if key in self.images), None)
 
 
 def load_scale_file(path: str | Path) -> ScaleTable:
@@ -139,12 +146,10 @@ def _entry(value: Any, source: str, where: str) -> Scale:
 
 
 def _read_csv(text: str, path: Path) -> tuple[Any, dict[str, Any]]:
-    rows = list(csv.DictReader(io.StringIO(text)))
-    head = set(rows[0]) if rows else set()
-    if not {"image", "mm_per_px"} <= head:
-        raise UsageError(
-            f"The scale file {path} has the columns {sorted(map(str, head))}.\nExpected image, mm_per_px."
-        )
+    rows = csv.DictReader(io.StringIO(text))
+    head = list(rows.fieldnames or ())
+    if not {"image", "mm_per_px"} <= set(head):
+        raise UsageError(f"The scale file {path} has the columns {sorted(head)}.\nExpected image, mm_per_px.")
     found: dict[str, Any] = {}
     for line, row in enumerate(rows, start=2):
         name = (row["image"] or "").strip()
