@@ -145,7 +145,7 @@ class NetworkSpec(Strict):
 class Chosen(Strict):
     """A number with the rule that chose it and the data that it was chosen on."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"of_px"})
+    later: ClassVar[frozenset[str]] = frozenset({"of_px", "digests"})
 
     value: float
     rule: str = ""
@@ -155,6 +155,11 @@ class Chosen(Strict):
         ge=1,
         description="Of a number of pixels: the photograph that it is meant for, height times width; others "
         "get it in proportion. None: every photograph takes it as it is.",
+    )
+    digests: str = Field(
+        default="",
+        pattern=r"^([0-9a-f]{8})*$",
+        description="Of the images that it was chosen on, 8 digits each; empty where they were not kept.",
     )
 
 

@@ -122,8 +122,9 @@ def test_its_threshold_is_set_anew_in_folder_and_zip(photos: Path, tmp_path: Pat
         assert second.cut.missed == 2 and second.cut.threshold > first.cut.threshold
         stage = gate_stage(second.apply(gated).manifest)
         assert stage is not None and stage.threshold == Chosen(
-            value=second.cut.threshold, rule=second.cut.rule, data="set0, part all"
-        ).model_copy(update={"data": second.data})
+            value=second.cut.threshold, rule=second.cut.rule, data=second.data, digests=second.digests
+        )
+        assert "part all" in second.data and len(second.digests) == 8 * 20
 
 
 def test_without_a_gate_or_method_it_is_refused(photos: Path, tmp_path: Path, capsys: Any) -> None:

@@ -136,6 +136,20 @@ def test_with_confidence_is_no_bolder_than_in_expectation() -> None:
     assert "risk-controlling" in choice.method and "0.95" in choice.options.words
 
 
+@pytest.mark.parametrize("confidence", [None, 0.6])
+def test_a_promise_that_other_units_might_not_have_had_says_so(confidence: float | None) -> None:
+    """Two of 20 units are not seen at all: with four of them it would have been refused."""
+    truth = np.ones((8, 8), np.uint8)
+    for blind, said in ((0, False), (2, True)):
+        found = chooser(level=0.2, confidence=confidence)
+        for k in range(20):
+            found.add(f"{k}", [np.full((8, 8), 0.9 * (k >= blind), np.float32)], [truth])
+        (choice,) = found.choose()
+        assert choice.close == bool(choice.notes) == (said and confidence is None)
+    if confidence is None:
+        assert "still miss 0.100 on average" in choice.notes[0] and "more than 0.2 may" in choice.notes[0]
+
+
 def test_wrong_options() -> None:
     with pytest.raises(UsageError, match="risk"):
         RiskOptions(risk="metres")  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.risk_bounds import (
     BOUNDS,
     Bound,
+    close_to_refusal,
     hb_bound,
     highest_in_expectation,
     highest_with_confidence,
@@ -46,6 +47,36 @@ def test_in_expectation_the_next_unit_misses_at_most_the_level(level: float) -> 
     error = np.std(risks) / np.sqrt(len(risks))
     assert np.mean(risks) <= level + 3 * error
     assert np.mean(risks) >= level - 0.045, "and not far below: the promise is not bought by timidity"
+
+
+def half_blind(rng: np.random.Generator, units: int, blind: float) -> np.ndarray:
+    """As `draw`, of a network that does not see some units at all, at any threshold."""
+    return np.where(rng.random((units, 1)) < blind, 1.0, draw(rng, units))
+
+
+@pytest.mark.parametrize("units", [20, 60])
+def test_a_refusal_counts_as_no_miss(units: int) -> None:
+    """Where even the lowest threshold misses more than the level, what is granted misses more as well: the
+    promise is over all draws, and most of these are refused."""
+    rng, level, blind = np.random.default_rng(4), 0.1, 0.12
+    risks, told = [], []
+    for _ in range(400):
+        losses = half_blind(rng, units, blind)
+        found = highest_in_expectation(losses, level)
+        if found is not None:
+            risks.append(blind + (1 - blind) * POPULATION[found])
+            told.append(close_to_refusal(losses, level))
+    assert len(risks) < 0.5 * 400
+    assert np.mean(risks) > level >= sum(risks) / 400
+    assert np.mean(told) > 0.6, "and mostly the user is told"
+
+
+def test_what_is_never_refused_is_seldom_said_to_be_close() -> None:
+    rng = np.random.default_rng(5)
+    assert np.mean([close_to_refusal(draw(rng, 60), 0.1) for _ in range(200)]) < 0.05
+    # Of the fewest units that are enough, none may miss anything.
+    assert close_to_refusal(np.zeros((9, 3)), 0.1) and not close_to_refusal(np.zeros((19, 3)), 0.1)
+    assert close_to_refusal(np.zeros((1, 3)), 0.5) and not close_to_refusal(np.zeros((1, 3)), 0.6)
 
 
 @pytest.mark.parametrize("bound", BOUNDS)
@@ -99,6 +130,11 @@ def test_units_needed() -> None:
     for n, level in ((8, 0.1), (2, 0.3)):
         with pytest.raises(DataError, match=f"needs {units_needed(level)} "):
             highest_in_expectation(np.zeros((n, 3)), level)
+
+
+def test_units_needed_as_documented() -> None:
+    """In docs/thresholds.md."""
+    assert (units_needed(0.1, 0.9, "wsr"), units_needed(0.1, 0.9, "hb")) == (25, 22)
 
 
 @pytest.mark.parametrize("bound", ["wsr", "hb"])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import csv as csv_module
+import html
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +16,16 @@ from PIL import Image
 
 from flawscope.cli.app import main
 from flawscope.data.layouts.kaggle_cracks import source_of
+from flawscope.data.open import open_dataset
+from flawscope.data.split_file import Split, write_split
 from flawscope.errors import DataError, UsageError
-from flawscope.evaluation.evaluate import evaluate, evaluate_cuts
+from flawscope.evaluation.evaluate import EvaluateOptions, evaluate, evaluate_cuts
+from flawscope.evaluation.runs import evaluate_run, find_models
+from flawscope.evaluation.side_by_side import write_side_by_side
 from flawscope.evaluation.table_runs import Trial, parse_run, parse_runs, results
 from flawscope.evaluation.table_text import Labelled, csv, make_table, markdown
 from flawscope.evaluation.tables import LAYOUTS, Column, cell_of, layout_named
-from inspection.toy_networks import dark_bundle
+from inspection.toy_networks import PLAIN, dark_bundle
 
 from .toys import Dark, dataset, picture
 
@@ -126,8 +133,17 @@ def test_a_prefix_stands_beside_the_set_that_the_paper_printed(
             label: cells
             for _, label, cells in make_table(layout_named("coredeep-2"), [Labelled("a", metrics)]).rows
         }
-        assert len(rows) == 10 and (ours == printed or printed not in rows)
-        assert [cell.value for cell in rows[ours][:2]] == [0.6, baseline]
+        assert len(rows) == 10
+        assert [cell.value for cell in rows[printed][:2]] == [0.6, baseline]
+
+
+def test_sets_that_share_a_first_word_keep_their_names_and_empty_ones_have_no_row() -> None:
+    sources = {name: {"iou_image_mean": figure(0.6)} for name in ("forest_a", "forest_b", "masonry")}
+    sources["noncrack"] = {"iou_image_mean": {"value": None, "low": None, "high": None}}
+    table = make_table(layout_named("coredeep-2"), [Labelled("a", {"sources": sources})])
+    names = [name for _, name, _ in table.rows]
+    assert names[:4] == ["forest_a", "forest_b", "masonry", "Sylvie Chambon"]
+    assert "noncrack" not in names and len(names) == 3 + 9
 
 
 @pytest.mark.parametrize("name", ["attention-1", "attention-cracks"])
@@ -194,8 +210,8 @@ def test_results_of_evaluate_are_read(tmp_path: Path) -> None:
     rows, notes = results([parse_run(f"Baseline={tmp_path / 'one'}")])
     assert rows[0].label == "Baseline" and rows[0].metrics["images"] == 4
     assert notes == ["one was counted on part 'all'"]
-    with pytest.raises(UsageError, match="--data"):
-        results([parse_run(f"{tmp_path / 'one'}@0.9")])
+    with pytest.raises(UsageError, match=r"one@0\.9: another threshold needs --data"):
+        results([parse_run(f"{tmp_path / 'one'}{cut}") for cut in ("", "@0.9", "")])
     (tmp_path / "bad").mkdir()
     for content in (None, "{}", "[]", '{"figures": 3}'):
         if content is not None:
@@ -273,6 +289,82 @@ def test_a_damaged_file_is_named_and_the_others_are_shown(
     page = (tmp_path / "out" / "side-by-side.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == 4 * 3 and "CFD_3" in page and "CFD_2" not in page
     assert main([*call, "--gallery", "0"]) == 1
+
+
+def write_run(run: Path, data: Path, test: tuple[str, ...], **spec: object) -> Path:
+    """A run with a test part of its own; the other images trained it."""
+    dark_bundle(run / "bundle", input=PLAIN.model_copy(update=spec))
+    names = open_dataset(data).names
+    parts = {"train": tuple(name for name in names if name not in test), "test": test}
+    write_split(run / "split.json", Split(parts=parts))
+    return run
+
+
+def test_rows_that_were_counted_on_other_images_are_told(tmp_path: Path) -> None:
+    """As many images of a part of the same name, but others."""
+    data = write_kaggle(tmp_path / "data")
+    runs = [
+        write_run(tmp_path / name, data, test)
+        for name, test in (
+            ("a", ("CFD_1", "CFD_2")),
+            ("b", ("CFD_2", "DeepCrack_1")),
+            ("c", ("CFD_2", "CFD_1")),
+        )
+    ]
+    trial = Trial(open_dataset(data), options=EvaluateOptions(draws=0))
+    wanted = [parse_run(str(run)) for run in runs]
+    told = "the rows were not counted on the same images: a, c on part test (2 images); b on part test (2"
+    assert [note[: len(told)] for note in results(wanted, trial)[1]] == [told]
+    assert not results([wanted[0], wanted[2]], trial)[1]
+    for run in runs:
+        evaluate_run(find_models(run), trial.dataset, options=trial.options).write(
+            tmp_path / f"of-{run.name}"
+        )
+    read = [parse_run(f"{name}={tmp_path / f'of-{name}'}") for name in "abc"]
+    assert [note[: len(told)] for note in results(read)[1]] == [told]
+    file = tmp_path / "of-b" / "metrics.json"
+    content = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({k: v for k, v in content.items() if k != "images_sha256"}), encoding="utf-8")
+    assert not results(read)[1], "an older result does not tell its images"
+    file.write_text(json.dumps({"figures": {}, "part": "test", "images": 3}), encoding="utf-8")
+    assert "b on part test (3 images)" in results(read)[1][0]
+
+
+def test_the_gallery_shows_no_run_on_images_that_trained_it(tmp_path: Path) -> None:
+    data = write_kaggle(tmp_path / "data")
+    runs = [
+        write_run(tmp_path / "a", data, ("CFD_1", "CFD_2", "DeepCrack_1")),
+        write_run(tmp_path / "b", data, ("CFD_2", "DeepCrack_1", "DeepCrack_2")),
+    ]
+    wanted, page = [parse_run(str(run)) for run in runs], tmp_path / "page.html"
+    assert write_side_by_side(page, wanted, Trial(open_dataset(data))) == 2
+    text = page.read_text(encoding="utf-8")
+    assert [name for name in open_dataset(data).names if f">{name}<" in text] == ["CFD_2", "DeepCrack_1"]
+    assert "2 images that are not in part 'test' of every run" in html.unescape(text)
+    assert write_side_by_side(page, wanted[:1], Trial(open_dataset(data))) == 3
+    assert "every run" not in page.read_text(encoding="utf-8")
+    write_run(tmp_path / "b", data, ("noncrack_1",))
+    assert write_side_by_side(page, wanted, Trial(open_dataset(data))) == 0
+    assert "No images" in page.read_text(encoding="utf-8")
+
+
+def test_the_gallery_shows_what_was_counted_on_the_grid_of_the_network(tmp_path: Path) -> None:
+    """Each pixel of half the size is four; what is enlarged before it is cut has other edges."""
+    data = write_kaggle(tmp_path / "data")
+    run = parse_run(str(write_run(tmp_path / "a", data, ("CFD_1",), mode="resize", factor=0.5)))
+    dataset, seen = open_dataset(data), {}
+    for at in ("original", "network"):
+        trial = Trial(dataset, at=at)
+        assert write_side_by_side(tmp_path / "page.html", [run], trial) == 1
+        text = (tmp_path / "page.html").read_text(encoding="utf-8")
+        assert ("on the grid of its network" in text) == (at == "network")
+        png = base64.b64decode(re.findall(r"base64,([^']+)'", text)[2])
+        seen[at] = np.asarray(Image.open(io.BytesIO(png))) > 0
+        (row,) = evaluate(tmp_path / "a" / "bundle", dataset.subset(["CFD_1"]), part="all", at=at).rows  # type: ignore[union-attr]
+        shrunk = 4 if at == "network" else 1
+        assert seen[at].sum() == shrunk * row.classes[0].predicted_pixels
+    assert seen["original"].shape == seen["network"].shape == (40, 48)
+    assert seen["network"].any() and (seen["original"] != seen["network"]).any()
 
 
 def test_wrong_calls(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

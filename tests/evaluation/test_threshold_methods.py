@@ -6,13 +6,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from flawscope.bundle import Bundle
 from flawscope.cli.app import main
+from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split
 from flawscope.errors import BundleError, DataError, UsageError
 from flawscope.evaluation.evaluate import EvaluateOptions, evaluate
+from flawscope.evaluation.gate_report import choose_gate
 from flawscope.evaluation.report import rewrite
 from flawscope.evaluation.risk import RiskOptions
 from flawscope.evaluation.risk_report import ALONE
@@ -21,9 +24,10 @@ from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.promises import promise_records, void_notes
 from flawscope.manifest import Chosen
+from inspection.gates import dark_gate
 from inspection.toy_networks import dark_bundle
 
-from .toys import Dark, dataset
+from .toys import Dark, dataset, sample
 
 NAMES = tuple(f"{k:03d}" for k in range(24))
 SPLIT = Split(parts={"train": NAMES[:2], "val": NAMES[2:4], "calibration": NAMES[4:]})
@@ -163,6 +167,57 @@ def test_no_promise_from_images_of_the_run_or_of_the_minimum_area(bundle: Bundle
         promised(tuned)
 
 
+@pytest.mark.parametrize("renamed", [False, True])
+@pytest.mark.parametrize("of_gate", [False, True])
+def test_no_promise_from_images_that_a_choice_was_made_on(
+    bundle: Bundle, tmp_path: Path, of_gate: bool, renamed: bool
+) -> None:
+    """Known by their pixels: another part, another folder and other names make no other images."""
+    used, part = dataset(24), Split(parts={"test": NAMES[4:]})
+    if of_gate:
+        clean = sample("clean", np.full((40, 48, 3), 240, np.uint8), np.zeros((40, 48), np.uint8))
+        used = used.with_samples([*used, clean])
+        tuned = choose_gate(bundle, dark_gate(tmp_path / "gate"), used, None, None, 0.2).apply(bundle)
+    else:
+        tuned = choose_threshold(bundle, used, part="all").apply(bundle)
+    data = dataset(24)
+    if renamed:
+        data = replace(
+            data, root=Path("link"), samples=tuple(replace(one, name=f"a{one.name}") for one in data)
+        )
+        part = Split(parts={"test": data.names[4:]})
+    what = "threshold of its gate" if of_gate else "min_area_px of crack"
+    ask = {"method": "risk", "part": "test", "risk": TWENTY_PERCENT}
+    with pytest.raises(UsageError, match=f"{what} was chosen on toys, part all, and image .*004 is one"):
+        choose_threshold(tuned, data, part, **ask)  # type: ignore[arg-type]
+
+
+def test_a_promise_from_other_images_of_the_same_names(bundle: Bundle) -> None:
+    """And a clean image may be among both, which has nothing to be missed."""
+    clean = np.full((40, 48, 3), 240, np.uint8), np.zeros((40, 48), np.uint8)
+    used = [*dataset(4).samples, sample("clean", *clean)]
+    tuned = choose_threshold(bundle, dataset(4).with_samples(used), part="all").apply(bundle)
+    others = [replace(one, name=f"{k:03d}") for k, one in enumerate(dataset(24).samples[4:])]
+    data = replace(dataset(), root=Path("others"), samples=(*others, sample("clean", *clean)))
+    assert promised_by(tuned, data).manifest.promises
+
+
+def promised_by(bundle: Bundle, data: Dataset) -> Bundle:
+    split = Split(parts={"calibration": data.names})
+    return choose_threshold(bundle, data, split, method="risk", risk=TWENTY_PERCENT).apply(bundle)
+
+
+def test_of_an_older_bundle_the_names_are_compared(bundle: Bundle) -> None:
+    """All of a set holds each of its parts."""
+    for data, part in (("toys, part all", "calibration"), ("toys, part calibration", "all")):
+        area = {"crack": Chosen(value=5, rule="f1", data=data)}
+        tuned = rewrite(bundle, bundle.manifest.model_copy(update={"min_area_px": area}))
+        with pytest.raises(UsageError, match=f"min_area_px of crack was chosen on {data}; it must be fixed"):
+            promised(tuned, part=part)
+    area = {"crack": Chosen(value=5, rule="f1", data="walls, part all")}
+    assert promised(rewrite(bundle, bundle.manifest.model_copy(update={"min_area_px": area})))
+
+
 @pytest.mark.parametrize("of_folds", [False, True])
 def test_no_promise_from_the_other_image_of_a_group_of_the_run(bundle: Bundle, of_folds: bool) -> None:
     """Groups hold two images each: the run trained on one of every group, the other is to calibrate."""
@@ -202,6 +257,9 @@ def test_what_the_user_is_told(bundle: Bundle) -> None:
         bundle, dataset(24, tested), part="test", method="risk", risk=TWENTY_PERCENT, run_split=Split()
     )
     assert any("used up" in note for note in report.notes)
+    assert not any("refused" in note for note in report.notes)
+    few = choose_threshold(bundle, dataset(24, SPLIT), method="risk", risk=RiskOptions(level=1 / 11))
+    assert any("might have been refused" in note for note in few.notes), "10 units, so many are needed"
     with pytest.raises(DataError, match="needs 99 or more"):
         choose_threshold(bundle, dataset(24, SPLIT), method="risk", risk=RiskOptions(level=0.01))
     with pytest.raises(DataError, match="calibration"):

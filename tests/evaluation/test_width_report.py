@@ -89,7 +89,9 @@ def test_the_record_of_a_run_tells_what_was_taken_off(bundle: Bundle, tmp_path: 
     inspect_folder(Inspector(told), RunSettings((tmp_path / "photos",), tmp_path / "out"))
     facts = json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))["width_errors"]["crack"]
     assert facts["network_bias_px"] == pytest.approx(RIM_PX, abs=0.1) and facts["data"] == "bars, part all"
-    assert "taken off" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "taken off" in page
+    assert "Areas and shares of the surface stay those of the mask" in page
 
 
 def test_a_network_that_sees_half_the_size_has_half_the_rim(tmp_path: Path) -> None:

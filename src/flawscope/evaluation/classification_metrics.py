@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from flawscope.evaluation.classification import Answers, LabelSummary, image_losses, summarise_answers
-from flawscope.evaluation.metrics import Failed, csv_text, figures_dict, json_text
+from flawscope.evaluation.metrics import Failed, csv_text, figures_dict, images_sha256, json_text
 from flawscope.evaluation.segmentation import Figure
 from flawscope.images.atomic import make_folder, write_text_atomic
 
@@ -56,6 +56,11 @@ class LabelMetrics:
         return len(self.answers.names)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the images that were counted."""
+        return self.answers.names
+
+    @property
     def figures(self) -> dict[str, Figure]:
         """Overall figures."""
         return self.summary.figures
@@ -77,6 +82,7 @@ class LabelMetrics:
             "task": "classification",
             "head": self.answers.head,
             "images": len(self.answers.names),
+            "images_sha256": images_sha256(self.names),
             "part": self.part,
             "at": self.at,
             "figures": figures_dict(summary.figures),

@@ -90,10 +90,11 @@ class ConnectivityChoice:
         """The choice, figure 7's histograms and the search of every image."""
         high = self.values[self.values > HIGH]
         counts, edges = np.histogram(high, BINS, (HIGH, max(1.0, HIGH)))
+        k = _fullest(self.counts)
         return {
             "threshold": self.threshold,
             "neighbours": self.neighbours,
-            "fullest_bin": list(self._fullest()),
+            "fullest_bin": [round(edge, 6) for edge in self.edges[k : k + 2]],
             "histogram": {"edges": [round(edge, 6) for edge in self.edges], "images": list(self.counts)},
             "histogram_above_0.899": {
                 "edges": [round(float(edge), 6) for edge in edges],
@@ -111,10 +112,6 @@ class ConnectivityChoice:
                 for one in self.images
             ],
         }
-
-    def _fullest(self) -> tuple[float, float]:
-        k = _fullest(self.counts)
-        return round(self.edges[k], 6), round(self.edges[k + 1], 6)
 
 
 def threshold_name(threshold: float) -> str:

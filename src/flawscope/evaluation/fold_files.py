@@ -54,6 +54,11 @@ def is_run(path: Path) -> bool:
     return (path / TABLE).is_file() or (path / "history.csv").is_file()
 
 
+def is_evaluation(path: Path) -> bool:
+    """Whether a folder is what ``flawscope evaluate`` wrote, and no run, which has figures of its own."""
+    return (path / "metrics.json").is_file() and not (path / "config.toml").is_file()
+
+
 def training_of(path: Path) -> Told:
     """Return time, epochs, loss and Dice of a run's training; of folds the mean and standard deviation.
 

@@ -17,6 +17,7 @@ from flawscope.data.dataset import Dataset
 from flawscope.data.mask_labels import as_labels, clean_class
 from flawscope.data.split_file import Split
 from flawscope.errors import ImageError, UsageError
+from flawscope.evaluation.chosen_on import digest_of, kept
 from flawscope.evaluation.evaluate import EvaluateOptions, Progress, choose_part
 from flawscope.evaluation.gate_threshold import GateCut, gate_cut
 from flawscope.evaluation.metrics import Failed
@@ -35,12 +36,14 @@ class GateReport(Report):
     """N probabilities of a defect."""
     defective: npt.NDArray[np.bool_]
     gate: Bundle | None = None
+    digests: str = ""
+    """Of the images, as the bundle keeps them with the threshold."""
     method: ClassVar[str] = "gate"
 
     @property
     def chosen(self) -> Chosen:
         """The threshold as the bundle keeps it."""
-        return Chosen(value=self.cut.threshold, rule=self.cut.rule, data=self.data)
+        return Chosen(value=self.cut.threshold, rule=self.cut.rule, data=self.data, digests=self.digests)
 
     def class_dicts(self) -> dict[str, dict[str, Any]]:
         """The choice as JSON takes it, under ``gate``."""
@@ -104,11 +107,14 @@ def choose_gate(
     scores: list[float] = []
     defective: list[bool] = []
     failed: list[Failed] = []
+    digests: set[str] = set()
     for done, sample in enumerate(labels.samples, start=1):
         try:
-            score = found.scores([sample.image()], flip_tta=options.predict.flip_tta)
+            image = sample.image()
+            score = found.scores([image], flip_tta=options.predict.flip_tta)
             scores.append(float(score[0]))
             defective.append(any(label != clean.id for label in sample.labels))
+            digests.add(digest_of(image))
         except ImageError as error:
             failed.append(Failed(sample.name, str(error)))
         if progress is not None:
@@ -116,7 +122,7 @@ def choose_gate(
     data = f"{dataset.root.name}, part {shown}"
     cut = gate_cut(scores, defective, level, confidence)
     facts = Facts(len(scores), shown, data, tuple(failed), (*notes, *_notes(bundle, cut)))
-    return GateReport(facts, cut, np.asarray(scores), np.asarray(defective, dtype=bool), gate)
+    return GateReport(facts, cut, np.asarray(scores), np.asarray(defective, dtype=bool), gate, kept(digests))
 
 
 def _gate(bundle: Bundle, gate: Bundle | None, options: EvaluateOptions) -> Gate:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,11 @@ class Metrics:
     pairs: ClassGallery | None = field(default=None, repr=False)
     """Truth and prediction in the colours of several classes."""
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the images that were counted."""
+        return tuple(row.name for row in self.rows)
+
     def value(self, name: str) -> float:
         """The value of an overall figure; NaN where the data do not define it."""
         return self.figures[name].value
@@ -66,6 +72,7 @@ class Metrics:
             "schema": 1,
             "task": self.task,
             "images": self.images,
+            "images_sha256": images_sha256(self.names),
             "part": self.part,
             "at": self.at,
             "figures": figures_dict(self.figures),
@@ -108,6 +115,11 @@ class Metrics:
             f"{self.images} images, part {self.part}: F1 within 2 px {show(self.figures['f1_tol2_pooled'])}, "
             f"strict IoU {show(self.figures['iou_pooled'])} (pooled over all pixels)"
         )
+
+
+def images_sha256(names: Iterable[str]) -> str:
+    """Return the SHA-256 of images' names, each once, in order: the same for the same images."""
+    return hashlib.sha256("\n".join(sorted(set(names))).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def figures_dict(figures: Mapping[str, Figure]) -> dict[str, dict[str, float | None]]:

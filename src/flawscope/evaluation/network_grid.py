@@ -17,14 +17,14 @@ def to_network_grid(predictor: object, image: RgbImage, mask: Mask) -> tuple[Rgb
     if bundle is None:
         raise UsageError("--at network needs a bundle, which says on which grid its network works.")
     size_hw = network_size_hw((image.shape[0], image.shape[1]), bundle.manifest.input)
-    return resize_image(image, size_hw), _resize_mask(mask, size_hw)
+    return resize_image(image, size_hw), resize_mask(mask, size_hw)
 
 
-def _resize_mask(mask: Mask, size_hw: tuple[int, int]) -> Mask:
-    """Nearest neighbour: class ids must not be mixed."""
+def resize_mask(mask: Mask, size_hw: tuple[int, int]) -> Mask:
+    """A mask at another size. Nearest neighbour: class ids must not be mixed."""
     if mask.shape[:2] == size_hw:
         return mask
     if mask.ndim == 3:
-        return np.stack([_resize_mask(mask[..., k], size_hw) for k in range(mask.shape[2])], axis=-1)
+        return np.stack([resize_mask(mask[..., k], size_hw) for k in range(mask.shape[2])], axis=-1)
     resized = Image.fromarray(mask.astype(np.uint8)).resize(size_hw[::-1], Image.Resampling.NEAREST)
     return np.asarray(resized).astype(mask.dtype)

@@ -79,16 +79,23 @@ def draw_connectivity(path: Path, choices: Sequence[ConnectivityChoice]) -> None
         left, right = axes[2 * k], axes[2 * k + 1]
         left.hist(choice.values, bins=list(choice.edges), color="C0", edgecolor="white")
         left.axvline(choice.threshold, color="k", lw=1, ls=":")
-        left.set(
-            xlabel="threshold of an image", ylabel="images",
-            title=f"{choice.class_name}: {len(choice.images)} images, threshold {choice.threshold:g}",
-        )  # fmt: skip
+        left.set_title(f"{choice.class_name}: {len(choice.images)} images, threshold {choice.threshold:g}")
         right.hist(choice.values, bins=10, range=(HIGH, 1.0), color="C1", edgecolor="white")
-        right.set(
-            xlabel="threshold of an image", ylabel="images",
-            title=f"{choice.above_high} of them above {HIGH}",
-        )  # fmt: skip
+        right.set_title(f"{choice.above_high} of them above {HIGH}")
+        if not choice.above_high:
+            right.text(0.5, 0.5, "none", transform=right.transAxes, ha="center", va="center")
+        for one, most in ((left, max(choice.counts)), (right, choice.above_high)):
+            one.set(xlabel="threshold of an image", ylabel="images")
+            _count_axis(one, most)
     save_plot(plot, path)
+
+
+def _count_axis(axes: Axes, most: int) -> None:
+    """Whole numbers from 0 upwards; up to 1 where there is nothing to count (``most`` 0)."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylim(bottom=0, top=None if most else 1)
 
 
 def draw_risk(path: Path, choices: Sequence[RiskChoice]) -> None:

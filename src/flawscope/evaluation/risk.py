@@ -22,6 +22,7 @@ from flawscope.evaluation.counts import THRESHOLDS, disk_maximum, threshold_leve
 from flawscope.evaluation.risk_bounds import (
     Bound,
     check_wish,
+    close_to_refusal,
     highest_in_expectation,
     highest_with_confidence,
     units_needed,
@@ -88,6 +89,8 @@ class RiskChoice:
     """Mean loss of the units at the threshold."""
     curve: Values = field(repr=False)
     """Mean loss of the units at the 99 thresholds."""
+    close: bool = False
+    """Whether another draw of units might well have been refused: see `close_to_refusal`."""
 
     def to_dict(self) -> dict[str, Any]:
         """The choice as JSON takes it."""
@@ -108,6 +111,18 @@ class RiskChoice:
                 "risk": [round(float(value), 6) for value in self.curve],
             },
         }
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the promise."""
+        if not self.close:
+            return ()
+        return (
+            f"{self.class_name}: at {THRESHOLDS[0]:g}, the lowest threshold, the units still miss "
+            f"{self.curve[0]:.3f} on average, so that others drawn as they were might have been refused; the "
+            f"promise counts that as no miss, and where it is given more than {self.options.level:g} may be "
+            "missed: take more units",
+        )
 
     @property
     def method(self) -> str:
@@ -223,6 +238,7 @@ class RiskChooser:
             images=sum(unit.images for unit in units),
             risk_there=float(curve[found]),
             curve=curve,
+            close=options.confidence is None and close_to_refusal(losses, options.level),
         )
 
 

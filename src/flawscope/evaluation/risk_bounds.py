@@ -8,6 +8,11 @@ which never falls as the threshold rises. Units to come are taken to be drawn as
 * *With confidence* 1 - d (Bates et al. 2021, risk-controlling prediction sets): the highest threshold below
   which an upper confidence bound on the mean loss stays at or below the level; then, with probability 1 - d
   over the units at hand, the mean loss of units to come is at most the level.
+
+Both are promises over draws of the units at hand, and a draw for which no threshold is found counts as one
+without a miss: nothing is left to the model then. (Threshold 0, at which everything is predicted, would say
+the same, and is of no use.) Where many draws are refused, those that are not may miss more than the level;
+`close_to_refusal` tells when that is to be feared.
 """
 
 from __future__ import annotations
@@ -70,6 +75,18 @@ def highest_in_expectation(losses: Values, level: float) -> int | None:
     # Sums of floats: a hair's breadth is no violation.
     kept = (losses.sum(axis=0) + 1.0) / (n + 1) <= level + 1e-12
     return _last_of_run(kept)
+
+
+def close_to_refusal(losses: Values, level: float) -> bool:
+    """Whether other units, drawn as these were, might well have no threshold with the promise in expectation.
+
+    So it is when the mean loss at the lowest threshold is within two standard errors of what is refused.
+    ``losses`` as for :func:`highest_in_expectation`.
+    """
+    n, lowest = len(losses), losses[:, 0]
+    largest = (level * (n + 1) - 1.0) / n
+    error = float(lowest.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
+    return float(lowest.mean()) + 2.0 * error >= largest - 1e-12
 
 
 def highest_with_confidence(

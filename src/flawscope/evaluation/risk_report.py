@@ -11,10 +11,11 @@ from flawscope.bundle import Chosen
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split
 from flawscope.errors import BundleError, UsageError
-from flawscope.evaluation.evaluate import Predictor
+from flawscope.evaluation.chosen_on import Unused
+from flawscope.evaluation.evaluate import Compared, Predictor
 from flawscope.evaluation.report import Facts, Report, absent_note
 from flawscope.evaluation.risk import RiskChoice, RiskChooser, RiskOptions
-from flawscope.evaluation.stream import Stream
+from flawscope.evaluation.stream import Planes, Stream, Truth
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.promises import file_run
 from flawscope.manifest import Manifest, Promise
@@ -105,8 +106,13 @@ class RiskReport(Report):
         )
 
 
-def choose_by_risk(stream: Stream, options: RiskOptions, facts: Callable[..., Facts]) -> RiskReport:
-    """Choose on a stream of images; minimum area and presence are those of the model. Raises DataError."""
+def choose_by_risk(
+    stream: Stream, options: RiskOptions, unused: Unused, facts: Callable[..., Facts]
+) -> RiskReport:
+    """Choose on a stream of images; minimum area and presence are those of the model.
+
+    Raises DataError, and UsageError for an image that is not ``unused``.
+    """
     predictor = stream.predictor
     chooser = RiskChooser(
         stream.match.names,
@@ -115,23 +121,27 @@ def choose_by_risk(stream: Stream, options: RiskOptions, facts: Callable[..., Fa
         getattr(predictor, "presence_px", {}),
         getattr(predictor, "areas_px", None),
     )
-    stream.feed(lambda one, planes, truth: chooser.add(one.sample.group_key, planes, truth))
+
+    def take(one: Compared, planes: Planes, truth: Truth) -> None:
+        unused.check(one)
+        chooser.add(one.sample.group_key, planes, truth)
+
+    stream.feed(take)
     choices = chooser.choose()
     alone = [] if any(sample.group for sample in stream.dataset) else [ALONE]
     several = len(predictor.classes) > 1 and not _overlapping(predictor)
     more = ["classes compete for pixels: the promise counts what is cut at a class's own threshold"]
     notes = [*alone, *absent_note(chooser.absent), *(more if several else [])]
+    notes += [note for choice in choices for note in choice.notes]
     return RiskReport(facts(chooser.images, *notes), choices, predictor)
 
 
-def check_calibration(
-    predictor: Predictor, dataset: Dataset, chosen: Dataset, part: str, data: str, run_split: Split | None
-) -> list[str]:
-    """Refuse images that took part in making the model; return what the user should know.
+def check_calibration(dataset: Dataset, chosen: Dataset, part: str, run_split: Split | None) -> list[str]:
+    """Refuse images that trained or selected the model; return what the user should know.
 
-    A model does better on images that its weights, their choice or its minimum areas come from than on
-    others, and on those that share a group with them, so a promise from there would be broken. ``chosen`` is
-    the part of ``dataset`` that it is to come from. Raises UsageError.
+    A model does better on images that its weights or their choice come from than on others, and on those that
+    share a group with them, so a promise from there would be broken. ``chosen`` is the part of ``dataset``
+    that it is to come from. :class:`Unused` refuses what its minimum areas come from. Raises UsageError.
     """
     if part in ("train", "val"):
         raise UsageError(
@@ -139,14 +149,6 @@ def check_calibration(
         )
     if run_split is not None:
         _check_groups(dataset, chosen, part, run_split)
-    for bundle in getattr(predictor, "bundles", ()):
-        for key in ("min_area_px", "presence_px"):
-            for name, fixed in getattr(bundle.manifest, key).items():
-                if fixed.data == data:
-                    raise UsageError(
-                        f"The bundle says that {key} of {name} was chosen on {data}; it must be fixed "
-                        "before, on other images.\nTake other images for one of the two."
-                    )
     notes = []
     if run_split is None:
         notes.append("nothing here says which images trained the model: see that none of these did")

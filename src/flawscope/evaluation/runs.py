@@ -19,7 +19,7 @@ from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.classification_metrics import LabelMetrics
 from flawscope.evaluation.evaluate import At, EvaluateOptions, Metrics, ModelLike, Progress, evaluate
 from flawscope.evaluation.fold_files import is_carried, protocol_in_words, protocol_of
-from flawscope.evaluation.metrics import Failed, csv_text, json_text
+from flawscope.evaluation.metrics import Failed, csv_text, images_sha256, json_text
 from flawscope.evaluation.segmentation import Figure
 from flawscope.evaluation.two_step import StepMetrics
 from flawscope.images.atomic import make_folder, write_text_atomic
@@ -71,6 +71,7 @@ class FoldMetrics:
             "schema": 1,
             "task": first.task,
             "images": sum(one.images for one in self.folds) if first.part == FOLDS else first.images,
+            "images_sha256": images_sha256(name for one in self.folds for name in one.names),
             "part": first.part,
             "at": first.at,
             "folds": len(self.folds),

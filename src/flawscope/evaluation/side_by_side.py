@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +17,18 @@ from PIL import Image
 from flawscope.data.dataset import Dataset
 from flawscope.errors import ImageError
 from flawscope.evaluation.classes import match_classes
-from flawscope.evaluation.evaluate import as_predictor, choose_part, cut_at, predicted_plane
+from flawscope.evaluation.evaluate import (
+    EvaluateOptions,
+    as_predictor,
+    choose_part,
+    compare,
+    cut_at,
+    predicted_plane,
+)
+from flawscope.evaluation.fold_files import is_evaluation
 from flawscope.evaluation.gallery import block_any, shrink
-from flawscope.evaluation.runs import find_models, split_for
+from flawscope.evaluation.network_grid import resize_mask
+from flawscope.evaluation.runs import RunModels, find_models, split_for
 from flawscope.evaluation.table_runs import Trial, Wanted
 from flawscope.images.atomic import write_text_atomic
 from flawscope.types import IGNORE_INDEX, Mask, Sample
@@ -30,44 +40,51 @@ _EDGE_PX = 320
 class _Strip:
     """One image with its pictures, as PNG."""
 
-    name: str
-    source: str
+    sample: Sample
+    size_hw: tuple[int, int]
     pictures: list[bytes] = field(default_factory=list)
 
 
 def write_side_by_side(path: Path, wanted: Sequence[Wanted], trial: Trial, each: int = 3) -> int:
     """Write one self-contained page with ``each`` images a source; return how many images it shows.
 
-    Images with a crack are taken at even distances in the order of their names; a source of clean images
+    Images are those in the part of every run: one that a run was trained on is no sample of what it does.
+    Those with a crack are taken at even distances in the order of their names; a source of clean images
     shows those. Images that cannot be read, and rows whose path is no single model, are left out. Raises
     OutputError.
     """
     shown = [one for one in wanted if _single(one.path)]
     models = {one.path: find_models(one.path) for one in shown}
-    first = next(iter(models.values()), None)
-    split = trial.split if first is None else split_for(first, trial.dataset, trial.split, trial.part)[0]
-    part, _, _ = choose_part(trial.dataset, split, trial.part)
-    strips, chosen = [], []
+    part, notes = _shared_part(list(models.values()), trial)
+    strips = {}
     for sample in _chosen(part, each):
-        try:
-            strips.append(_strip(sample))
-        except ImageError:  # named by the evaluation before it
-            continue
-        chosen.append(sample)
+        with suppress(ImageError):  # named by the evaluation before it
+            strips[sample.name] = _strip(sample)
     order: list[str] = []
     for place, found in models.items():
         columns = [one for one in shown if one.path == place]
-        _add_columns(strips, chosen, columns, found.bundle or place, trial)
+        _add_columns(strips, columns, found.bundle or place, trial)
         order += [one.label for one in columns]
-    write_text_atomic(path, _page(strips, order))
-    return len(strips)
+    whole = [strip for strip in strips.values() if len(strip.pictures) == len(order) + 2]
+    if trial.at == "network":
+        notes.append("each run is shown as counted, on the grid of its network, at the photograph's size")
+    write_text_atomic(path, _page(whole, order, notes))
+    return len(whole)
 
 
 def _single(path: Path) -> bool:
     """Whether there is one model at the path (no results, no run of folds)."""
-    return not ((path / "metrics.json").is_file() and not (path / "config.toml").is_file()) and not (
-        find_models(path).folds
-    )
+    return not is_evaluation(path) and not find_models(path).folds
+
+
+def _shared_part(models: Sequence[RunModels], trial: Trial) -> tuple[Dataset, list[str]]:
+    """The images that every model has in its part, by its run's split, and what to say of the others."""
+    splits = [split_for(one, trial.dataset, trial.split, trial.part)[0] for one in models] or [trial.split]
+    parts = [choose_part(trial.dataset, split, trial.part)[0] for split in splits]
+    shared = set.intersection(*(set(part.names) for part in parts))
+    others = len({name for part in parts for name in part.names}) - len(shared)
+    note = f"{others} images that are not in part '{trial.part}' of every run are left out"
+    return parts[0].subset(name for name in parts[0].names if name in shared), [note] if others else []
 
 
 def _strip(sample: Sample) -> _Strip:
@@ -76,8 +93,13 @@ def _strip(sample: Sample) -> _Strip:
     assert mask is not None  # chosen by their masks
     drawn = _labelled(mask)
     true = drawn if mask.ndim == 2 else np.logical_or.reduce(drawn, axis=2)
-    step = -(-max(image.shape[:2]) // _EDGE_PX)
-    return _Strip(sample.name, sample.source, [_png(shrink(image, step)), _mask_png(true, step)])
+    height, width = true.shape
+    step = _step((height, width))
+    return _Strip(sample, (height, width), [_png(shrink(image, step)), _mask_png(true, step)])
+
+
+def _step(size_hw: tuple[int, int]) -> int:
+    return -(-max(size_hw) // _EDGE_PX)
 
 
 def _labelled(mask: Mask) -> npt.NDArray[np.bool_]:
@@ -107,22 +129,18 @@ def _has_crack(sample: Sample) -> bool | None:
     return None if mask is None else bool(_labelled(mask).any())
 
 
-def _add_columns(
-    strips: Sequence[_Strip], chosen: Sequence[Sample], rows: Sequence[Wanted], model: Path, trial: Trial
-) -> None:
-    from flawscope.evaluation.evaluate import EvaluateOptions
-
+def _add_columns(strips: Mapping[str, _Strip], rows: Sequence[Wanted], model: Path, trial: Trial) -> None:
+    """What a model sees in each image, a column a row; on the grid that its figures were counted on."""
     options = trial.options or EvaluateOptions()
     predictor, _ = as_predictor(model, options)
-    data = trial.dataset
+    data = trial.dataset.with_samples(strip.sample for strip in strips.values())
     match = match_classes(data.classes, predictor.classes, options.mapping, truth_named=data.classes_named)
-    for strip, sample in zip(strips, chosen, strict=True):
-        prediction = predictor.predict(sample.image())
-        step = -(-max(prediction.mask.shape) // _EDGE_PX)
+    for one in compare(predictor, match, data, trial.at, failed=[], unlabelled=[]):
+        strip = strips[one.sample.name]
         for row in rows:
-            cut = prediction if row.cut is None else cut_at(prediction, predictor, row.cut)
+            cut = one.prediction if row.cut is None else cut_at(one.prediction, predictor, row.cut)
             seen = np.logical_or.reduce([predicted_plane(cut, plane) for plane in match.planes])
-            strip.pictures.append(_mask_png(seen, step))
+            strip.pictures.append(_mask_png(resize_mask(seen, strip.size_hw), _step(strip.size_hw)))
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> bytes:
@@ -135,26 +153,26 @@ def _mask_png(mask: npt.NDArray[np.bool_], step: int) -> bytes:
     return _png(block_any(np.ascontiguousarray(mask), step).astype(np.uint8) * 255)
 
 
-def _page(strips: Sequence[_Strip], labels: Sequence[str]) -> str:
+def _page(strips: Sequence[_Strip], labels: Sequence[str], notes: Sequence[str]) -> str:
     head = "".join(f"<th>{html.escape(text)}</th>" for text in ("Image", "Truth", *labels))
     columns = len(labels) + 2
     room = f"min-width: {columns * 120}px; max-width: {columns * 250}px"
-    parts = []
-    for source in dict.fromkeys(strip.source for strip in strips):
+    parts = [f"<p>{html.escape(note[0].upper() + note[1:])}.</p>" for note in notes]
+    for source in dict.fromkeys(strip.sample.source for strip in strips):
         rows = "\n".join(
             "<tr>"
             + "".join(
-                f"<td><img alt='{html.escape(f'{strip.name}, {label}', quote=True)}' loading='lazy' "
+                f"<td><img alt='{html.escape(f'{strip.sample.name}, {label}', quote=True)}' loading='lazy' "
                 f"src='data:image/png;base64,{base64.b64encode(picture).decode()}'></td>"
                 for picture, label in zip(strip.pictures, ("image", "truth", *labels), strict=True)
             )
-            + f"</tr><tr><td colspan='{columns}' class='name'>{html.escape(strip.name)}</td></tr>"
+            + f"</tr><tr><td colspan='{columns}' class='name'>{html.escape(strip.sample.name)}</td></tr>"
             for strip in strips
-            if strip.source == source
+            if strip.sample.source == source
         )
         title = html.escape(source or "all images")
         parts.append(f"<h2>{title}</h2><div><table style='{room}'><tr>{head}</tr>{rows}</table></div>")
-    return _PAGE.format(body="\n".join(parts) or "<p>No images.</p>")
+    return _PAGE.format(body="\n".join([*parts, *([] if strips else ["<p>No images.</p>"])]))
 
 
 _PAGE = """<!doctype html>

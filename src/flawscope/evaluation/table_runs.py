@@ -14,7 +14,13 @@ from flawscope.data.split_file import Split
 from flawscope.errors import DataError, UsageError
 from flawscope.evaluation.connectivity import threshold_name
 from flawscope.evaluation.evaluate import At, EvaluateOptions, Progress, evaluate, evaluate_cuts
-from flawscope.evaluation.fold_files import is_run, protocol_in_words, protocol_of, training_of
+from flawscope.evaluation.fold_files import (
+    is_evaluation,
+    is_run,
+    protocol_in_words,
+    protocol_of,
+    training_of,
+)
 from flawscope.evaluation.metrics import Metrics
 from flawscope.evaluation.runs import RunModels, evaluate_run, find_models, split_for
 from flawscope.evaluation.table_text import Labelled
@@ -102,32 +108,46 @@ def results(
     found: dict[Wanted, dict[str, Any]] = {}
     for path in dict.fromkeys(one.path for one in wanted):
         asked = [one for one in wanted if one.path == path]
-        if trial is None or _is_evaluation(path):
+        if trial is None or is_evaluation(path):
             found |= _read(path, asked, notes)
         else:
             found |= _evaluated(path, asked, trial, progress, notes)
     for content in found.values():
         notes += [f"failed: {item['image']}: {item['error']}" for item in content.get("failed", ())]
-    parts = {(content.get("part"), content.get("images")) for content in found.values()}
-    if len(parts) > 1:
-        several = ", ".join(f"{part} ({images} images)" for part, images in sorted(parts, key=str))
-        notes.append(f"the rows were not counted on the same images: {several}")
-    return [Labelled(one.label, found[one]) for one in wanted], list(dict.fromkeys(notes))
+    rows = [Labelled(one.label, found[one]) for one in wanted]
+    return rows, list(dict.fromkeys([*notes, *_different_images(rows)]))
 
 
-def _is_evaluation(path: Path) -> bool:
-    return (path / "metrics.json").is_file() and not (path / "config.toml").is_file()
+def _different_images(rows: Sequence[Labelled]) -> list[str]:
+    """What to say of rows that were not counted on the same images, by their names.
+
+    Results of older versions tell no names: of those the part and its number of images must agree.
+    """
+    on: dict[tuple[Any, ...], list[str]] = {}
+    for row in rows:
+        key = tuple(row.metrics.get(name) for name in ("images_sha256", "part", "images"))
+        if key[2]:  # else it tells of its training only
+            on.setdefault(key, []).append(row.label)
+    names = {sha256 for sha256, _, _ in on}
+    parts = {(part, images) for _, part, images in on}
+    if len(names - {None}) < 2 and (len(parts) < 2 or None not in names):
+        return []
+    told = [
+        f"{', '.join(labels)} on part {part} ({images} images)" for (_, part, images), labels in on.items()
+    ]
+    return [f"the rows were not counted on the same images: {'; '.join(told)}"]
 
 
 def _read(path: Path, asked: Sequence[Wanted], notes: list[str]) -> dict[Wanted, dict[str, Any]]:
     file = path / "metrics.json" if path.is_dir() else path
     told = {"training": training_of(path)} if path.is_dir() and is_run(path) else {}
     notes += [f"{path.name}: {line}" for line in protocol_in_words(protocol_of(path))]
-    if told and not file.is_file() and not any(one.cut is not None for one in asked):
+    cut = next((one.cut for one in asked if one.cut is not None), None)
+    if told and not file.is_file() and cut is None:
         # A run of folds tells of its training; what an evaluation counts stays blank.
         return {one: {"figures": {}, "part": "test", **told} for one in asked}
-    if any(one.cut is not None for one in asked):
-        raise UsageError(f"{path}@{asked[0].cut or asked[-1].cut}: another threshold needs --data DATASET.")
+    if cut is not None:
+        raise UsageError(f"{path}@{cut:g}: another threshold needs --data DATASET.")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         figures = content["figures"]

@@ -58,31 +58,42 @@ def _by_run(layout: TableLayout, runs: Sequence[Labelled]) -> Table:
 
 
 def _by_source(layout: TableLayout, runs: Sequence[Labelled]) -> Table:
-    """Sets are rows; our runs are the first columns, those of the paper follow."""
+    """Sets are rows, under the paper's names; our runs are the first columns, those of the paper follow.
+
+    A set that no column has a figure of, such as one of clean images only, has no row.
+    """
     (column,) = layout.columns
     ours = [source_cells(run.metrics, column) for run in runs]
     names = list(dict.fromkeys(name for cells in ours for name in cells))
+    others = list(dict.fromkeys(label for block in layout.printed for label, _ in block.rows))
     printed = [(block, k, title) for block in layout.printed for k, title in enumerate(block.columns)]
     headings = [run.label for run in runs] + [
         f"{title}, printed {block.title}" for block, _, title in printed
     ]
-    known = {_key(name) for name in names}
     rows = [
         (
             OURS,
-            name,
+            _printed_name(name, names, others),
             tuple(cells.get(name, Cell(None)) for cells in ours)
             + tuple(Cell(_printed(block, name, k), column.decimals) for block, k, _ in printed),
         )
         for name in names
     ]
-    others = dict.fromkeys(label for block in layout.printed for label, _ in block.rows)
+    known = {_key(name) for name in names}
     for name in others:
         if _key(name) not in known:
             blank = (Cell(None),) * len(runs)
             theirs = tuple(Cell(_printed(block, name, k), column.decimals) for block, k, _ in printed)
             rows.append(("printed", name, blank + theirs))
-    return Table(layout, tuple(headings), tuple(rows))
+    told = tuple(row for row in rows if any(cell.value is not None for cell in row[2]))
+    return Table(layout, tuple(headings), told)
+
+
+def _printed_name(name: str, ours: Sequence[str], printed: Sequence[str]) -> str:
+    """What the paper calls a set of ours; its own name where the paper has none, or we have several of it."""
+    meant = [label for label in printed if _key(label) == _key(name)]
+    alone = sum(_key(other) == _key(name) for other in ours) == 1
+    return meant[0] if meant and alone else name
 
 
 def _printed(block: Printed, name: str, column: int) -> float | None:

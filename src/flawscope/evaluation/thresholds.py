@@ -13,10 +13,12 @@ from flawscope.data.groups import with_groups_of
 from flawscope.data.split_file import Split
 from flawscope.errors import UsageError
 from flawscope.evaluation.chooser import MEASURES, Chooser, Measure, ThresholdChoice
+from flawscope.evaluation.chosen_on import Unused, digest_of, kept
 from flawscope.evaluation.classes import match_classes
 from flawscope.evaluation.component_curve import Neighbours
 from flawscope.evaluation.connectivity import Begin, ConnectivityChoice, ConnectivitySearch
 from flawscope.evaluation.evaluate import (
+    Compared,
     EvaluateOptions,
     ModelLike,
     Predictor,
@@ -27,7 +29,7 @@ from flawscope.evaluation.evaluate import (
 from flawscope.evaluation.report import Facts, Report, absent_note, without
 from flawscope.evaluation.risk import RiskOptions
 from flawscope.evaluation.risk_report import check_calibration, choose_by_risk
-from flawscope.evaluation.stream import Stream
+from flawscope.evaluation.stream import Planes, Stream, Truth
 from flawscope.evaluation.width_report import choose_widths
 from flawscope.inspection.inspector import Inspector
 from flawscope.manifest import Manifest
@@ -40,6 +42,8 @@ class ThresholdReport(Report):
     """Thresholds and minimum areas with the largest F1."""
 
     choices: tuple[ThresholdChoice, ...] = ()
+    digests: str = ""
+    """Of the images, as the bundle keeps them with the areas."""
     method: ClassVar[str] = "f1"
 
     def class_dicts(self) -> dict[str, dict[str, Any]]:
@@ -59,7 +63,11 @@ class ThresholdReport(Report):
         one_size = manifest.input.one_size
         areas = {
             c.class_name: Chosen(
-                value=c.min_area_px, rule=rule, data=self.data, of_px=c.of_px if one_size else None
+                value=c.min_area_px,
+                rule=rule,
+                data=self.data,
+                digests=self.digests,
+                of_px=c.of_px if one_size else None,
             )
             for c in self.choices
         }
@@ -182,7 +190,7 @@ def choose_threshold(
     predictor, title = as_predictor(model, options)
     _check_marks(predictor, dataset, title)
     if method == "risk":
-        notes += check_calibration(predictor, dataset, chosen, shown, data, run_split)
+        notes += check_calibration(dataset, chosen, shown, run_split)
     match = match_classes(
         dataset.classes, predictor.classes, options.mapping, truth_named=dataset.classes_named
     )
@@ -192,7 +200,7 @@ def choose_threshold(
         return Facts(images, shown, data, tuple(stream.failed), (*notes, *more, *match.notes))
 
     if method == "risk":
-        return choose_by_risk(stream, risk or RiskOptions(), facts)
+        return choose_by_risk(stream, risk or RiskOptions(), Unused(predictor, data), facts)
     if method == "widths":
         if not isinstance(predictor, Inspector):
             raise UsageError(f"Errors of widths are those of a bundle; {title} is none.")
@@ -215,10 +223,16 @@ def _check_marks(predictor: Predictor, dataset: Dataset, title: str) -> None:
 
 
 def _by_f1(stream: Stream, measure: Measure, facts: Callable[..., Facts]) -> ThresholdReport:
+    digests: set[str] = set()
     with Chooser(stream.match.names, measure) as chooser:
-        stream.feed(lambda _one, planes, truth: chooser.add(planes, truth))
+
+        def take(one: Compared, planes: Planes, truth: Truth) -> None:
+            chooser.add(planes, truth)
+            digests.add(digest_of(one.image))
+
+        stream.feed(take)
         choices = chooser.choose()
-        return ThresholdReport(facts(chooser.images, *absent_note(chooser.absent)), choices)
+        return ThresholdReport(facts(chooser.images, *absent_note(chooser.absent)), choices, kept(digests))
 
 
 def _by_connectivity(
