@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
-from flawscope.reporting.attention import draw_attention, heat_colours, write_attention
+from flawscope.reporting.attention import (
+    _limits,
+    draw_attention,
+    draw_maps,
+    heat_colours,
+    write_attention,
+)
 
 
 def test_colours_run_from_dark_to_light() -> None:
@@ -31,6 +38,19 @@ def test_the_open_part_is_the_light_one_and_the_photograph_stays() -> None:
     # The panel below or beside it: light where the gate is open, and darker elsewhere.
     bright = np.argwhere(sheet[..., 1].astype(int) - sheet[..., 2] > 60)
     assert len(bright) >= 20 * 50
+
+
+@pytest.mark.parametrize("level", [0.0, 0.5, 0.88, 1.0])
+def test_a_flat_map_looks_flat(level: float) -> None:
+    """A thousandth more or less is no contrast from full dark to full bright, and the bar's ends differ."""
+    image = np.full((60, 200, 3), 120, np.uint8)
+    opening = np.full((60, 200), level, np.float32)
+    opening[:, 100:] -= 0.001 * np.sign(level - 0.01)
+    sheet = draw_maps(image, {"a": np.clip(opening, 0, 1)})
+    panel = sheet[-96:-36, 12:212].astype(int)  # the lower of two
+    assert np.ptp(panel.reshape(-1, 3), axis=0).max() < 15
+    low, high = _limits(opening)
+    assert 0 <= low < high <= 1 and f"{low:.2f}" != f"{high:.2f}"
 
 
 def test_many_panels_make_a_sheet_about_as_wide_as_a_screen() -> None:

@@ -53,12 +53,18 @@ class MaxUnpool(nn.Module):
 class BilinearTransposed(nn.ConvTranspose2d):
     """Transposed convolution that starts as bilinear interpolation, each channel by itself, and learns on.
 
-    ``factor`` is even: kernel 2 x factor, as in Long et al. 2015, section 3.3.
+    ``factor`` is even: kernel 2 x factor, as in Long et al. 2015, section 3.3. The grid goes on by a cell of
+    its own border, which is cropped again: else half a cell of the result would be pulled towards zero.
     """
 
     def __init__(self, channels: int, factor: int = 2) -> None:
-        super().__init__(channels, channels, 2 * factor, stride=factor, padding=factor // 2, bias=False)
+        beyond = factor // 2 + factor
+        super().__init__(channels, channels, 2 * factor, stride=factor, padding=beyond, bias=False)
         self.start_bilinear()
+
+    def forward(self, grid: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """N x C x h x w to N x C x fh x fw."""
+        return super().forward(functional.pad(grid, (1, 1, 1, 1), mode="replicate"), output_size)
 
     def start_bilinear(self) -> None:
         """Sets the kernel to that of bilinear interpolation."""

@@ -20,6 +20,8 @@ _ANCHORS = np.array(
 """Colours from closed to open, dark to light, told apart by the colour-blind (matplotlib's viridis)."""
 
 _HEAT = 0.6
+_LEAST_SPAN = 0.05
+"""Colours run over at least so much of a map's range, so that a flat map looks flat."""
 _GAP_PX = 12
 _TEXT_PX = 16
 _BAR_PX = 10
@@ -41,14 +43,14 @@ def draw_maps(image: RgbImage, maps: Mapping[str, FloatArray]) -> RgbImage:
 
     Returns:
         H x W x 3 uint8 RGB. A panel is the grey photograph under colours that run from the least to the most
-        of its own map; the numbers at the bar below say what they are.
+        of its own map, or over .05 where a map spans less; the numbers at the bar below say what they are.
     """
     height, width = image.shape[:2]
     panels: list[tuple[str, RgbImage, tuple[float, float] | None]] = [("photograph", image, None)]
     grey = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
     for name, opening in maps.items():
-        low, high = float(opening.min()), float(opening.max())
-        share = (opening - low) / max(high - low, 1e-6)
+        low, high = _limits(opening)
+        share = (opening - low) / (high - low)
         mixed = (1 - _HEAT) * grey + _HEAT * heat_colours(share)
         panels.append((name, np.rint(mixed).astype(np.uint8), (low, high)))
     columns = _columns(len(panels), height, width)
@@ -78,6 +80,15 @@ def write_attention(path: str | Path, picture: RgbImage) -> None:
 
 
 # --- inside ---------------------------------------------------------------------------------------------
+
+
+def _limits(values: FloatArray) -> tuple[float, float]:
+    """What the darkest and the lightest colour stand for, within 0..1."""
+    low, high = float(values.min()), float(values.max())
+    if high - low >= _LEAST_SPAN:
+        return low, high
+    low = min(max((low + high - _LEAST_SPAN) / 2, 0.0), 1.0 - _LEAST_SPAN)
+    return low, low + _LEAST_SPAN
 
 
 def _title(name: str) -> str:
