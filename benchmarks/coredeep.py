@@ -55,6 +55,8 @@ SHOWN = {
 """Our short name -> where it stands in metrics.json; all of these have 95 % limits."""
 _PHOTOGRAPHS = r"regex:masonry_(.*)_[^_]*$"
 """Patches of a masonry photograph have its name and a last field; limits draw photographs, not patches."""
+OF_SOURCES = ("c_iou", "c_r", "f1_tol2", "cldice")
+"""What is kept of each source by itself too, as `c_iou_of` and so on."""
 COUNTED = {"fp": ("figures", "image_fp"), "fn": ("figures", "image_fn")}
 """Images, as the paper counts them."""
 
@@ -164,9 +166,9 @@ def _shown(metrics: Metrics) -> Figures:
         f"{name}_limits": [content[group][key]["low"], content[group][key]["high"]]
         for name, (group, key) in SHOWN.items()
     }
-    out["c_iou_of"] = {
-        name: figures["iou_image_mean"]["value"] for name, figures in content["sources"].items()
-    }
+    for name in OF_SOURCES:
+        key = SHOWN[name][1]
+        out[f"{name}_of"] = {source: its[key]["value"] for source, its in content["sources"].items()}
     return out
 
 
@@ -242,9 +244,10 @@ def _spread(several: Sequence[Figures]) -> Figures:
         numbers = [float(value) for value in values if isinstance(value, int | float)]
         if numbers and len(numbers) == len(values):
             out[key] = {"median": statistics.median(numbers), "min": min(numbers), "max": max(numbers)}
-    sources = [one["c_iou_of"] for one in several if one.get("c_iou_of")]
-    if sources:
-        out["c_iou_of"] = _spread(sources)
+    for key in (f"{name}_of" for name in OF_SOURCES):
+        sources = [one[key] for one in several if one.get(key)]
+        if sources:
+            out[key] = _spread(sources)
     return out
 
 

@@ -158,6 +158,7 @@ def test_a_model_is_tried_at_every_cut(tmp_path: Path) -> None:
     for name in coredeep.SHOWN:
         first, last = low[f"{name}_limits"]
         assert first <= low[name] <= last
-    assert set(low["c_iou_of"]) == {"CFD", "CrackSC", "masonry", "synthetic", "noncrack"}
+    for name in ("c_iou_of", "c_r_of", "f1_tol2_of", "cldice_of"):
+        assert set(low[name]) == {"CFD", "CrackSC", "masonry", "synthetic", "noncrack"}
     assert high["c_r"] <= low["c_r"] and "width_points" in low
     coredeep.tell({"50": low}, "SW", lambda text: None)
