@@ -67,7 +67,7 @@ def test_photographs_become_results(
     said = capsys.readouterr()
     assert "2 images inspected: 2 findings in 2 images" in said.out
     assert str(out / "report.html") in said.out
-    assert "[2/2] two.png: 1 findings" in said.err
+    assert "[2/2] two.png: 1 finding," in said.err
     assert (out / "masks" / "one.png").exists()
 
 

@@ -145,11 +145,16 @@ def tell(result: RunResult, as_json: bool) -> None:
     extra = f", {failed} failed" if failed else ""
     extra += f", {summary['skipped']} other files skipped" if summary["skipped"] else ""
     typer.echo(
-        f"{done} images inspected{extra}: {summary['findings']} findings in {summary['defective']} images "
+        f"{_counted(done, 'image')} inspected{extra}: {_counted(summary['findings'], 'finding')} in "
+        f"{_counted(summary['defective'], 'image')} "
         f"({summary['seconds']:.1f} s)"
     )
     shown = result.files.get("html") or result.files.get("csv") or ""
     typer.echo(f"Results: {result.out / shown}")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 class _Lines:
@@ -204,7 +209,7 @@ def _line(result: Inspection) -> str:
     if result.scores:
         score = "" if result.label_score is None else f" {result.label_score:.3f}"
         return f"{result.image}: {result.label or 'no label'}{score}, {result.seconds:.2f} s{notes}"
-    return f"{result.image}: {len(result.findings)} findings, {result.seconds:.2f} s{notes}"
+    return f"{result.image}: {_counted(len(result.findings), 'finding')}, {result.seconds:.2f} s{notes}"
 
 
 def chosen_formats(given: Sequence[str] | None) -> tuple[str, ...]:
