@@ -30,6 +30,14 @@ def test_a_right_model_scores_one_on_the_test_part() -> None:
     assert set(got.sources) == {"A", "B"}
 
 
+def test_groups_are_those_of_the_split_where_the_set_has_none() -> None:
+    data = dataset(4)
+    bare = replace(data, samples=tuple(replace(one, group="") for one in data.samples))
+    split = Split(parts={"test": data.names}, group_by="regex:[01]$")
+    assert [row.group for row in evaluate(Dark(), bare, split).rows] == ["0", "1", "002", "003"]
+    assert [row.group for row in evaluate(Dark(), data, split).rows] == ["g0", "g0", "g1", "g1"]
+
+
 def test_a_shift_of_two_pixels_costs_strictly_and_not_within_two() -> None:
     got = evaluate(Dark(shift_px=2), dataset(4))
     assert got.value("f1_pooled") == 0

@@ -95,6 +95,12 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
         build_model("smp-unet", encoder_weights=f"file:{tmp_path / 'list.pth'}")
 
 
+@pytest.mark.parametrize("wrong", [{"activation": "sigmoid"}, {"aux_params": {"classes": 1}}])
+def test_options_that_answer_with_more_than_logits_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=f"{next(iter(wrong))} is .*; networks answer with logits"):
+        build_model("smp-unet", **wrong)
+
+
 def save_encoder(path: Path, encoder: str, **more: torch.Tensor) -> Path:
     state = build_model("smp-unet", encoder=encoder).network.encoder.state_dict()  # type: ignore[union-attr, operator]
     save_file({**{key: value.contiguous() for key, value in state.items()}, **more}, path)

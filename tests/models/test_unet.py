@@ -130,6 +130,7 @@ def test_an_image_of_one_pixel_is_seen() -> None:
         ({"widths": (8,)}, "widths"),
         ({"widths": (8, 8), "up_widths": (8, 8)}, "up_widths"),
         ({"convs_per_level": 0}, "convs_per_level"),
+        ({"widths": (8, 8), "deep_supervision": True}, "deep_supervision .* three levels"),
         ({"prior": 1.5}, "prior"),
         ({"prior": [0.1, 0.1]}, "prior"),
         ({"depth": 5}, "depth"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -90,6 +91,18 @@ def test_keys() -> None:
         settings(data={"balance": {"method": "sampler"}, "balance_sources": True})
     with pytest.raises(ConfigError, match=r"data\.balance\.transforms"):
         settings(data={"balance": {"target": 3, "transforms": ["shear"]}})
+
+
+def test_one_source_is_nothing_to_balance() -> None:
+    config = settings(data={"crop_px": 32, "balance_sources": True})
+    listener = Listener()
+    prepare(config, two_classes(), given_split(), listener, 1)
+    assert "balance_sources changes nothing" in listener.said[-1]
+    two = two_classes()
+    two = two.with_samples(replace(sample, source=sample.name[0]) for sample in two)
+    listener = Listener()
+    prepare(config, two, given_split(), listener, 1)
+    assert not any("balance_sources" in text for text in listener.said)
 
 
 def test_only_the_training_part_gets_copies() -> None:

@@ -64,6 +64,13 @@ def test_a_share_of_train_validates_and_every_class_is_in_both(tmp_path: Path) -
     assert {*found.split.part("train")}.isdisjoint(found.split.part("val"))
 
 
+def test_groups_of_the_split_that_is_given_stay_on_one_side() -> None:
+    data = memory(30)
+    split = Split(parts={"train": data.names}, group_by="regex:.$")
+    parts = prepared(settings(), data, split).split.parts
+    assert {name[-1] for name in parts["train"]}.isdisjoint(name[-1] for name in parts["val"])
+
+
 def test_copies_stay_on_one_side(tmp_path: Path) -> None:
     root = write_set(tmp_path / "set", 12)
     for path in sorted(root.rglob("*.png")):

@@ -59,7 +59,7 @@ def test_a_run_folder_holds_all_that_is_promised(done: Run) -> None:
     names = {path.name for path in done.folder.iterdir()}
     assert names == {
         "config.toml", "split.json", "history.csv", "checkpoints", "metrics.json", "bundle", "curves.png",
-        "environment.json",
+        "environment.json", "labels.json",
     }  # fmt: skip
     with (done.folder / "history.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))

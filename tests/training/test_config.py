@@ -95,6 +95,9 @@ def test_keys_are_held_against_each_other() -> None:
         parse_config({"schedule": plateau, "optimiser": {"lr": 1e-3}})
     with pytest.raises(ConfigError, match=r"input.size_hw is .*; expected at most 16384"):
         parse_config({"input": {"mode": "resize", "size_hw": [10**6, 64]}})
+    rising = {"name": "plateau", "options": {"mode": "max"}}
+    with pytest.raises(ConfigError, match=r"mode = 'max' watches train.monitor, and 'loss' falls"):
+        parse_config({"schedule": rising, "train": {"monitor": "loss"}})
 
 
 def test_sets_read_toml_and_plain_words() -> None:
@@ -114,6 +117,32 @@ def test_sets_read_toml_and_plain_words() -> None:
 def test_malformed_sets_are_refused(pair: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         load_config("crack-quick", [pair])
+
+
+@pytest.mark.parametrize("pair", ["loss.0.weight=2", "loss.terms.0.weight=2", "input.mean.0=0.5"])
+def test_items_of_a_list_that_the_recipe_has_not_are_refused(pair: str, tmp_path: Path) -> None:
+    path = tmp_path / "bare.toml"
+    path.write_text("[train]\nbatch = 2\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"is a list, and the recipe has none.\nGive it as a whole"):
+        load_config(path, [pair])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sets", "steps", "minutes"),
+    [
+        ("crack-quick", ["train.epochs=3"], None, None),
+        ("crack-quick", ["train.steps=3"], 3, None),
+        ("crack-quick", ["train.steps=3", " train.minutes = 2"], 3, 2),
+        ("crack-quick", ["train.batch=3"], None, 8),
+        ("crack-default", ["train.epochs=3"], None, None),
+        ("crack-default", ["train.minutes=2"], None, 2),
+    ],
+)
+def test_a_length_that_is_set_takes_the_place_of_the_recipe_s(
+    recipe: str, sets: list[str], steps: int | None, minutes: float | None
+) -> None:
+    train = load_config(recipe, sets).train
+    assert (train.steps, train.minutes) == (steps, minutes)
 
 
 def test_unknown_recipe_names_the_nearest() -> None:

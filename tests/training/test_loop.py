@@ -117,6 +117,58 @@ def test_nan_names_the_step_and_the_last_good_checkpoint(tmp_path: Path) -> None
     assert all(bool(v.isfinite().all()) for v in load_weights(tmp_path / LAST).values())
 
 
+def test_weights_that_the_last_step_of_an_epoch_broke_are_not_kept(tmp_path: Path) -> None:
+    """The loss of that step was taken before, so that it tells nothing."""
+    job = make_job(tmp_path)
+
+    def poison() -> None:
+        with torch.no_grad():
+            next(job.session.network.parameters()).fill_(float("inf"))
+
+    job.reporter = StopAt(8, poison)
+    with pytest.raises(TrainingError, match="weights became no numbers at step 8 of 8") as caught:
+        fit(job)
+    assert str(tmp_path / LAST) in str(caught.value)
+    assert load_progress(tmp_path / LAST).step == 4
+    for name in (LAST, BEST):
+        assert all(bool(v.isfinite().all()) for v in load_weights(tmp_path / name).values())
+
+
+class Figures(Validator):
+    """Tells the figures that it is given, in turn."""
+
+    rows: list[dict[str, float]]
+
+    def __call__(self, *_: Any, **__: Any) -> dict[str, float]:
+        return self.rows.pop(0)
+
+
+def _telling(config: Any, rows: list[dict[str, float]]) -> Figures:
+    told = Figures(samples(2, 90), config.input, CRACK, build_loss(config.loss), PredictOptions())
+    told.rows = rows
+    return told
+
+
+def test_a_validation_loss_that_is_no_number_stops_before_the_checkpoint(tmp_path: Path) -> None:
+    config = settings()
+    rows = [{"val_loss": 1.0, "val_f1_tol2": 0.1}, {"val_loss": float("nan"), "val_f1_tol2": 0.9}]
+    with pytest.raises(TrainingError, match="validation loss became nan at step 8 of 8"):
+        fit(make_job(tmp_path, config, validator=_telling(config, rows)))
+    assert load_progress(tmp_path / LAST).step == 4
+
+
+@pytest.mark.parametrize(("mode", "factor"), [("min", 1.0), ("max", 0.5)])
+def test_a_plateau_watches_the_loss_or_the_figure_that_rises(
+    mode: str, factor: float, tmp_path: Path
+) -> None:
+    options = {"mode": mode, "patience": 1, "factor": 0.5}
+    config = settings(schedule={"name": "plateau", "options": options})
+    rows = [{"val_loss": 1.0 / k, "val_f1_tol2": 0.5} for k in (1, 2)]
+    job = make_job(tmp_path, config, validator=_telling(config, rows))
+    fit(job)
+    assert job.session.schedule.factor(0) == factor
+
+
 def test_nan_before_any_checkpoint(tmp_path: Path) -> None:
     job = make_job(tmp_path)
     with torch.no_grad():

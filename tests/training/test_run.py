@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -282,6 +283,20 @@ def test_a_used_folder_is_refused_and_an_empty_one_cannot_be_resumed(data: Path,
     train(settings(train={"steps": 1}), open_dataset(data), tmp_path / "run", reporter=Silent())
     with pytest.raises(OutputError, match="already holds a run"):
         train(settings(), open_dataset(data), tmp_path / "run", reporter=Silent())
+
+
+def test_a_first_batch_that_is_refused_leaves_no_run_behind(data: Path, tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(data, root)
+    for folder in ("images", "masks"):
+        with Image.open(root / folder / "001.png") as picture:
+            picture.crop((0, 0, 40, 40)).save(root / folder / "001.png")
+    dataset = open_dataset(root)
+    split = Split(parts={"train": dataset.names[:8], "val": dataset.names[8:]})
+    with pytest.raises(DataError, match="cannot be one batch"):
+        train(settings(data={"crop_px": 0}), dataset, tmp_path / "run", split=split, reporter=Silent())
+    assert not (tmp_path / "run" / "config.toml").exists()
+    assert train(settings(train={"steps": 1}), dataset, tmp_path / "run", split=split, reporter=Silent())
 
 
 def test_wrong_options_are_named(data: Path, tmp_path: Path) -> None:

@@ -196,6 +196,9 @@ def test_without_val_some_of_train_validates_both_steps() -> None:
     made = split_of_steps(settings(), data, None, Silent())
     assert set(made.parts["train"]).isdisjoint(made.parts["val"])
     assert len(made.parts["train"]) + len(made.parts["val"]) == 32
+    grouped = Split(parts={"train": data.every.names}, group_by="regex:.$")
+    parts = split_of_steps(settings(), data, grouped, Silent()).parts
+    assert {name[-1] for name in parts["train"]}.isdisjoint(name[-1] for name in parts["val"])
 
 
 # --- runs -----------------------------------------------------------------------------------------------

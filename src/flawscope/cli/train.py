@@ -38,7 +38,16 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random.")] = None,
     init: Annotated[Path | None, typer.Option("--init", help="Bundle whose weights to start from.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help=(
+                "Go on with the run in --out, as it began: give the same options again, or leave them out; "
+                "others are refused."
+            ),
+        ),
+    ] = False,
     layout: Annotated[str | None, typer.Option("--layout", help="Layout of the data set.")] = None,
     mask_value: Annotated[
         list[str] | None, typer.Option("--mask-value", help="What a mask value means: V=CLASS.")
@@ -67,8 +76,8 @@ def train(
     from flawscope.data.open import open_dataset
     from flawscope.training.allocator import keep_freed_memory
     from flawscope.training.budget import process_started_s
-    from flawscope.training.config_load import load_config
-    from flawscope.training.folds import train_folds
+    from flawscope.training.config_load import load_config, set_keys
+    from flawscope.training.folds import folds_begun, train_folds
     from flawscope.training.run import train as train_one
     from flawscope.training.try_parts import try_parts
 
@@ -88,7 +97,10 @@ def train(
         "skip_bad": skip_bad,
         "started_s": process_started_s(),
         "reporter": reporter,
+        "named": ("recipe", *set_keys(sets or ())),
     }
+    if folds is None and resume:
+        folds = folds_begun(out)
     if folds is None:
         # A run that was begun as one goes on as one.
         one = resume and (out / "config.toml").is_file() and not (out / "fold-0").is_dir()

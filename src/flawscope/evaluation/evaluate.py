@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from flawscope.bundle import Bundle
 from flawscope.data.dataset import Dataset
+from flawscope.data.groups import with_groups_of
 from flawscope.data.split_file import Split
 from flawscope.errors import DataError, ImageError, UsageError
 from flawscope.evaluation.class_gallery import ClassGallery, cut_planes
@@ -267,7 +268,8 @@ def cut_at(prediction: Prediction, predictor: Predictor, threshold: float) -> Pr
 
 
 def choose_part(dataset: Dataset, split: Split | None, part: str) -> tuple[Dataset, str, list[str]]:
-    """Return the samples of a part, the part's name, and notes. Raises DataError."""
+    """Return the samples of a part, in the split's groups, the part's name, and notes. Raises DataError."""
+    dataset = with_groups_of(dataset, split)
     if part == ALL:
         return dataset, ALL, []
     if split is None and dataset.default_split is None:

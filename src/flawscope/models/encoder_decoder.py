@@ -35,6 +35,8 @@ _HEADS = {
 """What the libraries call the layers that name the classes."""
 _COUNTER = "num_batches_tracked"
 """A number of BatchNorm's that no answer depends on, absent from files of older libraries."""
+_NO_LOGITS = ("activation", "aux_params")
+"""Options of the library that make its answer something else than logits a pixel."""
 
 
 class EncoderDecoder(nn.Module):
@@ -148,6 +150,13 @@ def _check_encoder(encoder: str, weights: str, known: Sequence[str]) -> None:
 
 
 def _check_options(name: str, options: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    other = next((key for key in _NO_LOGITS if options.get(key) is not None), None)
+    if other:
+        raise ConfigError(
+            f"network {name}: {other} is {options[other]!r}; networks answer with logits a pixel and nothing "
+            f"else here.\nLeave it out; input.activation says what the logits mean."
+        )
+    known = {key: value for key, value in known.items() if key not in _NO_LOGITS}
     # The library takes any keyword and forgets those it does not know.
     unknown = sorted(options.keys() - known.keys())
     if unknown:

@@ -84,6 +84,11 @@ class UNetOptions:
         for key, flag in flags.items():
             if not isinstance(flag, bool):  # any text would count as true, "off" and "false" as well
                 raise ConfigError(f"unet: {key} is {flag!r}; expected true or false.")
+        if self.deep_supervision and len(self.widths) < 3:
+            raise ConfigError(
+                f"unet: deep_supervision is true and widths is {list(self.widths)}; it needs three levels or "
+                "more, for with two there is no coarser output."
+            )
         if self.convs_per_level < 1:
             raise ConfigError(f"unet: convs_per_level is {self.convs_per_level}; expected 1 or more.")
         if not 0.0 <= self.dropout < 1.0:

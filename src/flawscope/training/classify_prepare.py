@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from flawscope.data.dataset import Dataset
+from flawscope.data.groups import with_groups_of
 from flawscope.data.layouts.idx import IdxImage, load_images
 from flawscope.data.split_file import Split
 from flawscope.errors import ConfigError, DataError, UsageError
@@ -66,6 +67,7 @@ def prepare_labels(
             "Give a data set of labelled images, or take a recipe that learns masks, e.g. segment-quick."
         )
     chosen = train_part(dataset, protocol_split(config, dataset, split, reporter))
+    dataset = with_groups_of(dataset, chosen)
     checked = _check_digits(dataset, chosen) or check_dataset(dataset, chosen, skip_bad, reporter)
     parts = with_val(checked, config, reporter)
     train, val = (checked.dataset.subset(parts.part(part)).samples for part in ("train", "val"))

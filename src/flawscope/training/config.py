@@ -191,15 +191,19 @@ class TrainLoopConfig(Section):
         default=8, ge=1, le=4096, description="Crops a step on each process (before accumulation)."
     )
     epochs: int | None = Field(
-        default=20, ge=1, description="Passes over the data; ignored when steps is set."
+        default=20, ge=1, description="Passes over the data; ignored when steps or minutes is set."
     )
     steps: int | None = Field(
-        default=None, ge=1, description="Optimiser steps in all; --minutes fixes this number."
+        default=None,
+        ge=1,
+        description="Optimiser steps in all; --minutes fixes this number. A length that --set names (epochs, "
+        "steps or minutes) takes the place of the recipe's steps and minutes.",
     )
     minutes: float | None = Field(
         default=None,
         gt=0,
-        description="Budget from process start to the last step, in minutes; steps follows from it.",
+        description="Budget from process start to the last step, in minutes; steps follows from it. Beside "
+        "a number of steps it only says when to stop.",
     )
     pace: Literal["fixed", "adaptive"] = Field(
         default="fixed",

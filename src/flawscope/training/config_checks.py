@@ -17,6 +17,11 @@ def check_together(config: TrainConfig) -> None:
         raise ValueError(
             f"schedule.options.min_lr is {floor:g}; expected at most optimiser.lr, {config.optimiser.lr:g}"
         )
+    if config.schedule.options.get("mode") == "max" and config.train.monitor == "loss":
+        raise ValueError(
+            "schedule.options.mode = 'max' watches train.monitor, and 'loss' falls as the network learns; "
+            "expected mode = 'min', or another train.monitor"
+        )
     if not all(0 <= mean <= 1 for mean in config.input.mean):
         raise ValueError(f"input.mean is {list(config.input.mean)}; expected values from 0 to 1, not to 255")
     if not all(std <= 1 for std in config.input.std):

@@ -15,6 +15,8 @@ from flawscope.errors import ConfigError
 from flawscope.training.config import TrainConfig
 from flawscope.training.toml_writer import to_toml
 
+_LENGTHS = ("train.epochs", "train.steps", "train.minutes")
+
 
 def recipe_names() -> tuple[str, ...]:
     """Return the names of the recipes in the package, sorted."""
@@ -52,14 +54,34 @@ def load_config(recipe_or_path: str | Path, sets: Sequence[str] = ()) -> TrainCo
 
     :param recipe_or_path: a packaged recipe's name (``crack-quick``) or a TOML file.
     :param sets: ``a.b=c`` pairs; the value is read as TOML, or as plain text where it is no TOML value.
-        A list item is named by its number: ``loss.terms.0.weight=2``.
+        A list item is named by its number: ``loss.0.weight=2``. A length of the run (``train.epochs``,
+        ``train.steps``, ``train.minutes``) takes the place of the recipe's.
     Raises ConfigError naming the key, what was found, what was expected and the nearest known key.
     """
     name, table = read_recipe(recipe_or_path)
     table = {**table, "recipe": name}
     for pair in sets:
         _apply_set(table, pair)
+    _drop_other_lengths(table, set_keys(sets))
     return parse_config(table, where=str(recipe_or_path))
+
+
+def set_keys(sets: Sequence[str]) -> tuple[str, ...]:
+    """Return the keys that ``a.b=c`` pairs name."""
+    return tuple(".".join(_path_of(pair)) for pair in sets)
+
+
+def _path_of(pair: str) -> list[str]:
+    return [part.strip() for part in pair.partition("=")[0].split(".")]
+
+
+def _drop_other_lengths(table: dict[str, Any], keys: Sequence[str]) -> None:
+    """Drop the recipe's steps and minutes where another length was set: they would come before it."""
+    train = table.get("train")
+    given = {key.removeprefix("train.") for key in keys if key in _LENGTHS}
+    if given and isinstance(train, dict):
+        for name in {"steps", "minutes"} - given:
+            train.pop(name, None)
 
 
 def parse_config(table: Mapping[str, Any], where: str = "configuration") -> TrainConfig:
@@ -86,12 +108,18 @@ def replace_in(config: TrainConfig, section: str, **values: Any) -> TrainConfig:
 
 
 def _apply_set(table: dict[str, Any], pair: str) -> None:
-    key, equals, text = pair.partition("=")
-    path = [part.strip() for part in key.split(".")]
+    _, equals, text = pair.partition("=")
+    path = _path_of(pair)
     if not equals or not all(path):
         raise ConfigError(f"--set {pair!r} is not of the form a.b=value.")
     node: Any = table
-    for part in path[:-1]:
+    for place, part in enumerate(path[:-1]):
+        if part not in node and _is_list(path[: place + 1]):
+            whole = ".".join(path[: place + 1])
+            raise ConfigError(
+                f"--set {pair!r}: {whole!r} is a list, and the recipe has none.\n"
+                f"Give it as a whole: --set '{whole}=[...]'."
+            )
         node = _step_into(node, part, pair)
     last = path[-1]
     if isinstance(node, list):
@@ -153,6 +181,12 @@ def _section_at(path: Sequence[str]) -> type[BaseModel] | None:
         field = section.model_fields.get(part) if section else None
         section = _model_in(field.annotation) if field else None
     return section
+
+
+def _is_list(path: Sequence[str]) -> bool:
+    section = _section_at(path[:-1])
+    field = section.model_fields.get(path[-1]) if section else None
+    return field is not None and isinstance(field.default, tuple)
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -12,27 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from flawscope.data.dataset import Dataset
+from flawscope.data.groups import with_groups_of
 from flawscope.data.split import split as make_split
 from flawscope.data.split_file import Split, load_split, write_split
 from flawscope.data.units import classes_and_shares, find_ties, ties_in_words
 from flawscope.errors import UsageError
-from flawscope.evaluation.fold_files import PROTOCOL, TABLE, protocol_in_words
+from flawscope.evaluation.fold_files import PROTOCOL, TABLE, protocol_in_words, protocol_of
 from flawscope.images.atomic import make_folder, write_text_atomic
 from flawscope.reporting.plots import plot_fold_curves
 from flawscope.training.checkpoint import load_progress
 from flawscope.training.config import TrainConfig
-from flawscope.training.config_load import load_config, replace_in
+from flawscope.training.config_load import dump_config, load_config, replace_in
 from flawscope.training.fold_copies import with_copies
 from flawscope.training.fold_figures import Measured, Row
 from flawscope.training.freezing import without_idle_freeze
 from flawscope.training.loop import LAST
 from flawscope.training.prepare import check_val, fold_splits, protocol_split
 from flawscope.training.progress import LogReporter, Reporter
-from flawscope.training.run import CONFIG, METRICS, SPLIT, Run, fresh_folder, train
+from flawscope.training.resuming import check_asked, check_same_labels, write_labels
+from flawscope.training.run import CONFIG, METRICS, SPLIT, Run, fresh_folder, train, with_calls
 from flawscope.training.try_parts import try_parts
 from flawscope.training.two_step_data import split_to_fold
 
-CURVES = "curves.png"
+CURVES, FOLDS_CONFIG = "curves.png", "folds.toml"
 
 
 def train_folds(
@@ -45,33 +47,37 @@ def train_folds(
     resume: bool = False,
     minutes: float | None = None,
     started_s: float | None = None,
+    seed: int | None = None,
     init: str | Path | None = None,
+    named: Sequence[str] = (),
     **options: Any,
 ) -> list[Run]:
     """Train each fold into ``fold-0 .. fold-K-1`` and write ``folds.csv``; ``train.refit`` adds a run on top.
 
     ``[folds]`` of the configuration says whether folds start afresh and where copies are made. ``minutes`` is
     the budget of each fold; the first counts from ``started_s``. With ``resume`` a fold that is done is left
-    as it is. Raises UsageError for fewer than two folds or without a data set, OutputError where ``out``
+    as it is, and the others go on as the run began (see `train`, also for ``named``). Raises UsageError for
+    fewer than two folds, another number than the run has, or without a data set, OutputError where ``out``
     holds a run already.
     """
     if folds < 2 or dataset is None:
         raise UsageError(f"--folds {folds} needs a data set (--data) and at least 2 folds.")
     reporter: Reporter = options.get("reporter") or LogReporter(config.train.log_every)
     options["reporter"] = reporter
-    config = _of_seed_and_start(config, options.pop("seed", None), init)
+    config, keys = with_calls(config, minutes, seed, init)
+    root, whole, begun = Path(out), dataset, resume and folds_begun(out) is not None
+    if resume:
+        config = _as_begun(root, config, folds, [*named, *keys])
     try_parts(config, dataset)
+    _write_config(root, config, resume, begun)
     config = without_idle_freeze(config, reporter)
-    root = make_folder(out)
-    if not resume and os.environ.get("RANK", "0") == "0":
-        fresh_folder(root)
-    whole = dataset
-    if not (resume and (root / SPLIT).is_file()):
+    if not begun:
         split = split_to_fold(config, dataset, split, bool(options.get("skip_bad")), reporter)
-    cut = kept = _folds_of(config, dataset, root, folds, split, resume, reporter)
+    cut = kept = _folds_of(config, dataset, root, folds, split, begun, reporter)
     if config.folds.copies == "before":
         dataset, cut = with_copies(config, dataset, cut, folds)
     _check_folds(config, dataset, cut)
+    _keep_labels(root, whole, cut, begun)
     _write_protocol(root, config, folds, reporter)
     measured = Measured(config, dataset, resume)
     rows: list[Row] = []
@@ -79,7 +85,7 @@ def train_folds(
     for number, one in enumerate(fold_splits(dataset, cut)):
         run = _fold(
             _config_of(config, folds, runs), dataset, root / f"fold-{number}", one, resume,
-            minutes=minutes, started_s=started_s if number == 0 else None, **options,
+            started_s=started_s if number == 0 else None, **options,
         )  # fmt: skip
         runs.append(run)
         rows.append(measured.row(run, one, number))
@@ -90,15 +96,54 @@ def train_folds(
         # The run's split goes on to say which images each fold held out.
         once = kept.model_copy(update={"parts": {**kept.parts, "train": names}})
         resumable = resume and (root / CONFIG).is_file()
-        runs.append(train(config, whole, root, split=once, minutes=minutes, resume=resumable, **options))
+        runs.append(train(config, whole, root, split=once, resume=resumable, **options))
     return runs
 
 
-def _of_seed_and_start(config: TrainConfig, seed: int | None, init: str | Path | None) -> TrainConfig:
-    changes: dict[str, Any] = {} if seed is None else {"seed": seed}
-    if init is not None:
-        changes["init"] = str(init)
-    return replace_in(config, "train", **changes) if changes else config
+def folds_begun(out: str | Path) -> int | None:
+    """Return how many folds the run in ``out`` was begun with; None where it is no run of folds."""
+    found = protocol_of(Path(out)).get("folds")
+    return found if isinstance(found, int) else None
+
+
+def _as_begun(root: Path, config: TrainConfig, folds: int, keys: Sequence[str]) -> TrainConfig:
+    """The configuration that the run of folds in ``root`` was begun with; the one given where there is none.
+
+    Raises UsageError for a run of one or of another number of folds, ConfigError for keys that differ.
+    """
+    count = folds_begun(root)
+    if count is None and (root / CONFIG).is_file():
+        raise UsageError(
+            f"{root} holds one run and none of folds.\nGo on with it by --folds 0, or choose another --out."
+        )
+    if count not in (None, folds):
+        raise UsageError(
+            f"{root} holds a run of {count} folds; {folds} are asked for.\n"
+            "Leave --folds out, or begin a new run in another --out."
+        )
+    if not (root / FOLDS_CONFIG).is_file():
+        return config
+    begun = load_config(root / FOLDS_CONFIG)
+    check_asked(root, begun, config, keys)
+    return begun
+
+
+def _write_config(root: Path, config: TrainConfig, resume: bool, begun: bool) -> None:
+    make_folder(root)
+    if begun or os.environ.get("RANK", "0") != "0":
+        return
+    if not resume:
+        fresh_folder(root)
+    write_text_atomic(root / FOLDS_CONFIG, dump_config(config))
+
+
+def _keep_labels(root: Path, dataset: Dataset, cut: Split, begun: bool) -> None:
+    """Write down what the labels are read as, or hold them against it: for folds that are not begun yet."""
+    samples = [dataset[name] for fold in cut.folds for name in fold if name in dataset]
+    if begun:
+        check_same_labels(root, dataset.classes, samples)
+    elif os.environ.get("RANK", "0") == "0":
+        write_labels(root, dataset.classes, samples)
 
 
 def _config_of(config: TrainConfig, folds: int, before: Sequence[Run]) -> TrainConfig:
@@ -156,27 +201,38 @@ def _folds_of(
     root: Path,
     folds: int,
     split: Split | None,
-    resume: bool,
+    begun: bool,
     reporter: Reporter,
 ) -> Split:
-    if resume and (root / SPLIT).is_file():
+    if begun:
         return load_split(root / SPLIT)
-    chosen = protocol_split(config, dataset, split, reporter)
+    chosen = protocol_split(config, dataset, split, reporter) or Split(parts={"train": dataset.names})
+    dataset = with_groups_of(dataset, chosen)
     if config.folds.copies == "before":
         # Its folds hold copies, which the data set does not have: they stand in the folds' own splits.
-        names = chosen.part("train") if chosen and "train" in chosen.parts else dataset.names
-        kept = chosen or Split(parts={"train": names})
-        chosen = kept.model_copy(update={"folds": ()})
-    elif chosen is None or len(chosen.folds) != folds:
-        names = chosen.part("train") if chosen and "train" in chosen.parts else dataset.names
-        ties = find_ties(dataset.subset(names))
+        chosen = _with_val_in_train(chosen, reporter).model_copy(update={"folds": ()})
+    elif len(chosen.folds) != folds:
+        if chosen.folds:
+            reporter.say(f"note: the split has {len(chosen.folds)} folds; {folds} are cut anew")
+        chosen = _with_val_in_train(chosen, reporter)
+        part = dataset.subset(chosen.parts.get("train", dataset.names))
+        ties = find_ties(part)
         if ties:
             reporter.say(f"note: {ties_in_words(ties)}")
-        cut = make_split(dataset.subset(names), test=0, val=0, folds=folds, seed=config.train.seed, ties=ties)
-        kept = chosen or Split(parts={"train": names})
-        chosen = kept.model_copy(update={"folds": cut.folds})
+        cut = make_split(part, test=0, val=0, folds=folds, seed=config.train.seed, ties=ties)
+        chosen = chosen.model_copy(update={"folds": cut.folds})
     write_split(root / SPLIT, chosen)
     return chosen
+
+
+def _with_val_in_train(split: Split, reporter: Reporter) -> Split:
+    """The split without a part ``val``, whose place folds take: they validate each other."""
+    val = split.parts.get("val", ())
+    if not val or "train" not in split.parts:
+        return split
+    reporter.say(f"note: the {len(val)} images of the part 'val' are dealt to the folds as well")
+    parts = {name: names for name, names in split.parts.items() if name != "val"}
+    return split.model_copy(update={"parts": {**parts, "train": (*parts["train"], *val)}})
 
 
 def write_table(path: Path, rows: Sequence[Row]) -> None:

@@ -54,7 +54,9 @@ class ScheduleConfig(Section):
     name: str = Field(default="onecycle", description="constant, plateau, cosine or onecycle.")
     warmup_steps: int = Field(default=0, ge=0, description="Steps of a linear rise before the schedule.")
     options: Options = Field(
-        default_factory=dict, description="Options of that schedule, e.g. rise, final, factor, patience."
+        default_factory=dict,
+        description="Options of that schedule, e.g. rise, final, factor, patience; a plateau watches the "
+        "validation loss, with mode = 'max' train.monitor.",
     )
 
     @model_validator(mode="after")

@@ -72,7 +72,7 @@ class Job:
 def fit(job: Job, resume: bool = False) -> Progress:
     """Train until the last step, or until something says stop; return where it ended.
 
-    Checkpoints are written after every epoch and at every clean stop.
+    Checkpoints are written after every epoch and at every clean stop, never of weights that are no numbers.
     Raises TrainingError for a loss that is no number, and after an interrupt (the run can be resumed).
     """
     progress = Progress()
@@ -88,6 +88,7 @@ def fit(job: Job, resume: bool = False) -> Progress:
                 job.before_epoch(progress.epoch)
             began_s = time.monotonic()
             _run_epoch(job, progress, interrupted)
+            _check_finite(job, progress)
             if interrupted.is_set():
                 _save(job, progress)
                 job.reporter.close()
@@ -183,12 +184,7 @@ def _take_losses(job: Job, progress: Progress, pending: list[Tensor]) -> None:
     pending.clear()
     for step, value in enumerate(values, start=first):
         if not math.isfinite(value):
-            job.reporter.close()
-            raise TrainingError(
-                f"The loss became {value} at step {step} of {job.total_steps} "
-                f"(epoch {progress.epoch}).\n{_last_good(job)} "
-                "Lower optimiser.lr, set train.grad_clip, or use train.precision = 'fp32'."
-            )
+            raise _diverged(job, progress, f"The loss became {value}", step)
         progress.loss_sum += value
         progress.loss_count += 1
     if job.session.dices:
@@ -197,6 +193,22 @@ def _take_losses(job: Job, progress: Progress, pending: list[Tensor]) -> None:
         progress.dice_sum += float(mean.sum())
         progress.dice_count += len(dices)
         job.session.dices.clear()
+
+
+def _check_finite(job: Job, progress: Progress) -> None:
+    """Refuse weights that the last step broke: its loss was taken before it. Raises TrainingError."""
+    state = job.session.network.state_dict().values()
+    finite = [value.isfinite().all() for value in state if value.is_floating_point()]
+    if _agree(job.session, bool(finite) and not bool(torch.stack(finite).all())):
+        raise _diverged(job, progress, "The weights became no numbers", progress.step)
+
+
+def _diverged(job: Job, progress: Progress, what: str, step: int) -> TrainingError:
+    job.reporter.close()
+    return TrainingError(
+        f"{what} at step {step} of {job.total_steps} (epoch {progress.epoch}).\n{_last_good(job)} "
+        "Lower optimiser.lr, set train.grad_clip, or use train.precision = 'fp32'."
+    )
 
 
 def _last_good(job: Job) -> str:
@@ -219,8 +231,10 @@ def _close_epoch(job: Job, progress: Progress, seconds: float) -> None:
         row["train_dice"] = progress.dice_sum / progress.dice_count
     if job.validator is not None and (due or at_end):
         row |= _validate(job)
+        if not math.isfinite(row["val_loss"]):
+            raise _diverged(job, progress, f"The validation loss became {row['val_loss']}", progress.step)
         _judge(job, progress, row)
-        job.session.schedule.observe(float(row["val_loss"]))
+        job.session.schedule.observe(_watched(job, row))
     row["seconds"] = round(seconds, 3)
     progress.history.append(row)
     job.reporter.epoch(row)
@@ -278,6 +292,13 @@ def _judge(job: Job, progress: Progress, row: dict[str, Any]) -> None:
         )
 
 
+def _watched(job: Job, row: dict[str, Any]) -> float:
+    """What a plateau watches: the validation loss, or the monitored figure where it waits for the largest."""
+    plateau = job.session.schedule.plateau
+    rises = plateau is not None and plateau.mode == "max"
+    return float(row[f"val_{job.config.train.monitor}" if rises else "val_loss"])
+
+
 def current_weights(session: Session) -> dict[str, Tensor]:
     """Return the running mean of the weights, or the weights where there is none."""
     if session.ema is not None:
@@ -306,8 +327,8 @@ def write_history(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 def _guard_text(job: Job, progress: Progress) -> str:
     return (
         f"stopped by the time guard at step {progress.step} of {job.total_steps} after "
-        f"{clock(job.clock.elapsed_s())}: the machine was slower than when it was timed, and the schedule "
-        "did not reach its end"
+        f"{clock(job.clock.elapsed_s())}: train.minutes = {job.clock.minutes:g} were over, and the schedule "
+        "did not reach its end; the machine became slower, or train.steps asks for more than fits"
     )
 
 

@@ -8,16 +8,20 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from flawscope.data.dataset import Dataset
+from flawscope.data.groups import with_groups_of
 from flawscope.data.integrity import IntegrityReport, check
 from flawscope.data.leaks import leaks
 from flawscope.data.protocols import split_by_protocol
 from flawscope.data.split import carve_validation
 from flawscope.data.split_file import Split
 from flawscope.data.synthetic.kinds import kind_named
+from flawscope.data.synthetic.painted import LEAST_PX
 from flawscope.data.units import classes_and_shares, find_ties, ties_in_words
 from flawscope.errors import DataError, UsageError
+from flawscope.inspection.preprocess import network_size_hw
 from flawscope.training.balancing import Shown, balance_in_words, balance_part
 from flawscope.training.config import TrainConfig
 from flawscope.training.progress import Reporter
@@ -44,6 +48,8 @@ class Prepared:
     """What the network is shown of ``train`` where classes are balanced; else empty."""
     classes_of: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Name -> ids of the classes that its mask marks."""
+    sizes_hw: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Name -> height and width of its photograph in px."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ class Checked:
     """Name -> name of the first image that shows the same photograph."""
     classes_of: Mapping[str, tuple[int, ...]]
     """Name -> ids of the classes that its mask marks."""
+    sizes_hw: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Name -> height and width of its photograph in px."""
 
 
 def check_dataset(dataset: Dataset, split: Split, skip_bad: bool, reporter: Reporter) -> Checked:
@@ -82,7 +90,7 @@ def check_dataset(dataset: Dataset, split: Split, skip_bad: bool, reporter: Repo
     kept = {part: tuple(name for name in names if name in usable) for part, names in parts.items()}
     left = split.model_copy(update={"parts": {**split.parts, **kept}})
     classes_of = {check.name: tuple(check.positive_px) for check in report.checks}
-    return Checked(usable, left, ties, classes_of)
+    return Checked(usable, left, ties, classes_of, {check.name: check.size_hw for check in report.checks})
 
 
 def _all_ties(dataset: Dataset, split: Split, report: IntegrityReport) -> dict[str, str]:
@@ -116,6 +124,7 @@ def prepare(
             "Give a data set with masks, or take a recipe with task = 'classification', e.g. classify-quick."
         )
     chosen = train_part(dataset, protocol_split(config, dataset, split, reporter))
+    dataset = with_groups_of(dataset, chosen)
     checked = check_dataset(dataset, chosen, skip_bad, reporter)
     parts = with_val(checked, config, reporter)
     train, val = (checked.dataset.subset(parts.part(part)).samples for part in ("train", "val"))
@@ -124,9 +133,21 @@ def prepare(
     shown = balance_part(config.data.balance, train, checked.classes_of, dataset.classes, config.train.seed)
     if shown:
         reporter.say(balance_in_words(shown, train))
+    _tell_one_source(config, train, reporter)
     return Prepared(
-        dataset.classes, train, val, parts, dataset.multi_label, dataset, shown, checked.classes_of
-    )
+        dataset.classes, train, val, parts, dataset.multi_label, dataset, shown, checked.classes_of,
+        checked.sizes_hw,
+    )  # fmt: skip
+
+
+def _tell_one_source(config: TrainConfig, train: Sequence[Sample], reporter: Reporter) -> None:
+    """Say so where there are no two sources to balance; synthetic images are a source of their own."""
+    sources = {sample.source for sample in train}
+    if config.data.balance_sources and not config.data.synth.images and len(sources) == 1:
+        reporter.say(
+            f"note: data.balance_sources changes nothing: all images are of the source '{min(sources)}'; "
+            "put each set into a folder of its own (SET/images, SET/masks)"
+        )
 
 
 def check_val(config: TrainConfig, where: str, marked: Iterable[bool]) -> None:
@@ -147,7 +168,8 @@ def _check_synth_classes(config: TrainConfig, classes: Sequence[ClassInfo], mult
         return
     drawn = [(info.id, info.name) for info in kind_named(config.data.synth.kind).classes]
     there = [(info.id, info.name) for info in classes]
-    if drawn != there:
+    one_each = len(drawn) == len(there) == 1 and drawn[0][0] == there[0][0]  # each other's, by any name
+    if drawn != there and not one_each:
         raise UsageError(
             f"data.synth draws {_named(drawn)}; this data set has {_named(there)}.\n"
             "The classes must be the same; set data.synth.images = 0 to train without synthetic images."
@@ -242,21 +264,30 @@ def fold_splits(dataset: Dataset, split: Split) -> list[Split]:
 def positive_shares(store: PictureStore, classes: Sequence[ClassInfo], most: int = 500) -> list[float]:
     """Return each class's share of all pixels, 0..1, over (at most ``most``, evenly picked) pictures.
 
-    Raises DataError when no pixel of any class is found.
+    Where these show nothing all of them are looked at. Raises DataError when no pixel of any class is found.
     """
     stride = -(-len(store) // most) if len(store) else 1
+    for step in sorted({stride, 1}, reverse=True):
+        hits, pixels = _count_pixels(store, classes, step)
+        if hits.any():
+            return [float(hit / max(pixels, 1)) for hit in hits]
+    names = ", ".join(info.name for info in classes)
+    raise DataError(
+        f"No pixel of {names} in {len(store)} training masks: nothing to learn.\n"
+        "Check the masks and their values (--mask-value V=CLASS says what a value means)."
+    )
+
+
+def _count_pixels(
+    store: PictureStore, classes: Sequence[ClassInfo], step: int
+) -> tuple[npt.NDArray[np.float64], int]:
+    """Pixels of each class, and pixels in all, over every ``step``-th picture."""
     hits, pixels = np.zeros(len(classes)), 0
-    for index in range(0, len(store), stride):
+    for index in range(0, len(store), step):
         mask = store[index].mask
         hits += class_planes(mask, classes).sum(axis=(1, 2))
         pixels += mask.shape[0] * mask.shape[1]
-    if not hits.any():
-        names = ", ".join(info.name for info in classes)
-        raise DataError(
-            f"No pixel of {names} in {len(range(0, len(store), stride))} training masks: nothing to learn.\n"
-            "Check the masks and their values (--mask-value V=CLASS says what a value means)."
-        )
-    return [float(hit / max(pixels, 1)) for hit in hits]
+    return hits, pixels
 
 
 def prior_of(shares: Sequence[float], activation: str) -> tuple[float, ...]:
@@ -292,12 +323,40 @@ def fingerprint(prepared: Prepared, shares: Sequence[float], config: TrainConfig
     }
 
 
-def synth_pool(config: TrainConfig, prepared: Prepared) -> SynthPool | None:
-    """Return the pool of synthetic images that the configuration asks for; None where it asks for none."""
+def synth_pool(config: TrainConfig, prepared: Prepared, reporter: Reporter) -> SynthPool | None:
+    """Return the pool of synthetic images that the configuration asks for; None where it asks for none.
+
+    Raises DataError where cracks are to be drawn on photographs that are all too small.
+    """
     if not config.data.synth.images:
         return None
-    grounds = [sample_source(sample, config.input) for sample in prepared.train]
+    train = prepared.train
+    if config.data.synth.ground == "photographs":
+        train = _large_enough(config, prepared, reporter)
+    grounds = [sample_source(sample, config.input) for sample in train]
     return SynthPool(config.data.synth, config.train.seed, grounds)
+
+
+def _large_enough(config: TrainConfig, prepared: Prepared, reporter: Reporter) -> tuple[Sample, ...]:
+    """The training photographs that cracks can be drawn on, as large as the network sees them."""
+
+    def is_small(sample: Sample) -> bool:
+        size_hw = prepared.sizes_hw.get(sample.name)
+        return size_hw is not None and min(network_size_hw(size_hw, config.input)) < LEAST_PX
+
+    small = [sample.name for sample in prepared.train if is_small(sample)]
+    if len(small) == len(prepared.train):
+        raise DataError(
+            f"None of {len(small)} training photographs has {LEAST_PX} px a side, e.g. {small[0]}; no crack "
+            "can be drawn on them.\nSet data.synth.ground = 'drawn', or data.synth.images = 0."
+        )
+    if small:
+        reporter.say(
+            f"note: {len(small)} training photographs of less than {LEAST_PX} px a side get no cracks drawn "
+            f"on them, e.g. {small[0]}"
+        )
+    left_out = set(small)
+    return tuple(sample for sample in prepared.train if sample.name not in left_out)
 
 
 def make_store(

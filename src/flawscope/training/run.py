@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,7 @@ from torch import nn
 
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split, load_split, write_split
-from flawscope.errors import OutputError, UsageError
+from flawscope.errors import FlawscopeError, OutputError, UsageError
 from flawscope.images.atomic import make_folder, write_text_atomic
 from flawscope.inspection.options import PredictOptions
 from flawscope.training.budget import Clock
@@ -45,6 +45,7 @@ from flawscope.training.prepare import (
     with_prior,
 )
 from flawscope.training.progress import LogReporter, Reporter, Silent
+from flawscope.training.resuming import check_asked, check_same_labels, write_labels
 from flawscope.training.session import (
     Session,
     broadcast_int,
@@ -90,6 +91,7 @@ def train(
     skip_bad: bool = False,
     started_s: float | None = None,
     reporter: Reporter | None = None,
+    named: Sequence[str] = (),
 ) -> Run:
     """Train one network and write a run folder: configuration, split, history, checkpoints, bundle, metrics.
 
@@ -97,17 +99,22 @@ def train(
     :param split: without it the data set's own, or all images; where ``val`` is missing, train gives it.
     :param minutes: budget from ``started_s`` to the last step; overrides ``train.minutes``.
     :param init: a bundle whose weights to start from.
-    :param resume: go on with the run in ``out``; its ``config.toml`` and ``split.json`` are taken.
+    :param resume: go on with the run in ``out``; its ``config.toml`` and ``split.json`` are taken. Labels
+        that are read otherwise are refused; so are ``minutes``, ``seed``, ``init`` and ``named`` keys that
+        differ.
     :param skip_bad: leave out images and masks that cannot be used, instead of refusing the set.
     :param started_s: when the budget began, in seconds since 1970; default now.
+    :param named: keys of ``config`` that were asked for by name, such as ``data.crop_px``.
     Raises ConfigError, DataError, TrainingError, ParityError, OutputError.
     """
     folder = Path(out)
     clock_started_s = time.time() if started_s is None else started_s
+    asked, keys = with_calls(config, minutes, seed, init)
     if resume:
         config, split = _resumed(folder)
+        check_asked(folder, config, asked, [*named, *keys])
     else:
-        config = _with_calls(config, minutes, seed, init)
+        config = asked
     try_parts(config, dataset)
     if config.two_step.steps != "off":
         # Each step is trained by this very function.
@@ -144,9 +151,10 @@ def _resumed(folder: Path) -> tuple[TrainConfig, Split]:
     return load_config(folder / CONFIG), load_split(folder / SPLIT)
 
 
-def _with_calls(
+def with_calls(
     config: TrainConfig, minutes: float | None, seed: int | None, init: str | Path | None
-) -> TrainConfig:
+) -> tuple[TrainConfig, list[str]]:
+    """Return the configuration with what a call gives beside it, and the keys that this sets."""
     changes: dict[str, Any] = {}
     if minutes is not None:
         changes |= {"minutes": minutes, "steps": None}
@@ -154,7 +162,8 @@ def _with_calls(
         changes["seed"] = seed
     if init is not None:
         changes["init"] = str(init)
-    return replace_in(config, "train", **changes) if changes else config
+    keys = [f"train.{name}" for name, value in changes.items() if value is not None]
+    return replace_in(config, "train", **changes) if changes else config, keys
 
 
 def fresh_folder(folder: Path, beside_folds: bool = False) -> None:
@@ -165,6 +174,11 @@ def fresh_folder(folder: Path, beside_folds: bool = False) -> None:
             f"{folder} already holds a run.\nChoose another --out, or go on with it by --resume."
         )
     make_folder(folder)
+
+
+def drop_head(folder: Path) -> None:
+    """Take away what makes a folder that of a run, so that another can begin there."""
+    (folder / CONFIG).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -212,7 +226,8 @@ class _Runner:
         saved = self._saved
         begun = load_progress(self.folder / LAST).epoch if saved else 0
         prepared = prepare(config, dataset, split, self.reporter, processes, self.skip_bad)
-        pool = synth_pool(config, prepared)
+        self._check_labels(prepared)
+        pool = synth_pool(config, prepared, self.reporter)
         if pool is not None:
             self.reporter.say(f"drawing {config.data.synth.images} synthetic images")
         drawing_s = time.monotonic()
@@ -243,10 +258,15 @@ class _Runner:
     ) -> Run:
         """As `run`, for labels of whole images."""
         prepared = prepare_labels(config, dataset, split, self.reporter, self.skip_bad)
+        self._check_labels(prepared)
         labels = make_parts(config, prepared)
         job = self._job(labels.config, _Parts(prepared, labels.items, labels.validator, clock))
         progress = self._fit(job)
         return self._finish(job.config, prepared, progress, labels.facts)
+
+    def _check_labels(self, prepared: Prepared) -> None:
+        if self.resume:
+            check_same_labels(self.folder, prepared.classes, (*prepared.train, *prepared.val))
 
     def _job(self, config: TrainConfig, parts: _Parts) -> Job:
         """Build the network, fix the number of steps, write the head of the run folder."""
@@ -258,8 +278,8 @@ class _Runner:
         # A number of steps that was given, or fixed by an earlier process, stays.
         paced = config.train.pace == "adaptive" and config.train.steps is None and bool(config.train.minutes)
         config = self._fix_length(config, network, parts)
-        self._write_head(config, prepared)
         session = start_session(config, network, self.accelerator, config.train.steps or 1)
+        self._write_head(config, prepared)
         return Job(
             config,
             self.folder,
@@ -274,7 +294,13 @@ class _Runner:
         )
 
     def _fit(self, job: Job) -> Progress:
-        progress = fit(job, self._saved)
+        try:
+            progress = fit(job, self._saved)
+        except FlawscopeError:
+            # What stopped before its first checkpoint is no run yet, and must not be in the way of one.
+            if self.accelerator.is_main_process and not self.resume and not (self.folder / LAST).is_file():
+                drop_head(self.folder)
+            raise
         if progress.stopped:
             self.reporter.say(progress.stopped)
         return progress
@@ -311,6 +337,7 @@ class _Runner:
         if not self.accelerator.is_main_process:
             return
         if not self.resume:
+            write_labels(self.folder, prepared.classes, (*prepared.train, *prepared.val))
             write_split(self.folder / SPLIT, prepared.split)
             write_text_atomic(self.folder / CONFIG, dump_config(config))
         facts = environment(self.threads, self.workers, str(self.accelerator.device))

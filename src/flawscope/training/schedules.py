@@ -64,6 +64,8 @@ class Plateau:
                 "plateau: expected factor between 0 and 1, patience of 0 or more, mode min or max; "
                 f"found {factor}, {patience}, {mode!r}."
             )
+        self.mode = mode
+        """``max``: it waits for a larger figure."""
         self._factor, self._patience, self._min = factor, patience, min_factor
         self._sign, self._min_delta = (1.0 if mode == "min" else -1.0), min_delta
         self.best, self.waited, self.value = math.inf, 0, 1.0

@@ -5,10 +5,11 @@ Each step is a run of its own in the run's folders ``gate`` and ``classes``; the
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from flawscope.bundle import Bundle, Chosen, ClassSpec, write_bundle_folder
 from flawscope.data.dataset import Dataset
 from flawscope.data.split_file import Split, write_split
-from flawscope.errors import ConfigError, UsageError
+from flawscope.errors import ConfigError, FlawscopeError, UsageError
 from flawscope.evaluation.evaluate import EvaluateOptions, evaluate
 from flawscope.evaluation.gate_threshold import check_enough, gate_cut
 from flawscope.evaluation.metrics import json_text
@@ -31,7 +32,8 @@ from flawscope.training.finish import BUNDLE, METRICS
 from flawscope.training.init_from import check_initial
 from flawscope.training.loop import LAST
 from flawscope.training.progress import Reporter
-from flawscope.training.run import CONFIG, SPLIT, Run, fresh_folder, train
+from flawscope.training.resuming import check_same_labels, write_labels
+from flawscope.training.run import CONFIG, SPLIT, Run, drop_head, fresh_folder, train
 from flawscope.training.try_parts import try_parts
 from flawscope.training.two_step_config import CLASSES, GATE, classes_config, gate_config
 from flawscope.training.two_step_data import StepData, split_for_step, split_of_steps, step_data
@@ -73,15 +75,19 @@ def train_steps(
     if not resume:  # told before the first step is written, not after it
         for name, one in steps.items():
             _try_step(one, sets[name], split)
-    if not resume and main:
+    if resume:
+        check_same_labels(folder, data.every.classes, data.every.samples)
+    elif main:
         fresh_folder(folder, beside_folds=config.train.refit)
+        write_labels(folder, data.every.classes, data.every.samples)
         write_split(folder / SPLIT, split)
         write_text_atomic(folder / CONFIG, dump_config(config))
     runs = {}
     for name, one in steps.items():
         reporter.say(f"step {name}: {_in_words(sets[name], split_for_step(split, sets[name]))}")
         part = split_for_step(split, sets[name])
-        runs[name] = _run(one, sets[name], folder / name, part, resume, skip_bad, started_s, reporter)
+        with _dropped_unless_begun(folder, name, main and not resume):
+            runs[name] = _run(one, sets[name], folder / name, part, resume, skip_bad, started_s, reporter)
     last = runs[CLASSES if CLASSES in runs else GATE]
     if not main:
         return Run(folder, config, last.progress, folder / BUNDLE)
@@ -127,6 +133,17 @@ def _run(
         started_s=started_s,
         reporter=reporter,
     )
+
+
+@contextlib.contextmanager
+def _dropped_unless_begun(folder: Path, step: str, ours: bool) -> Iterator[None]:
+    """A run whose first step stopped before it was one is none either, and must not be in the way of one."""
+    try:
+        yield
+    except FlawscopeError:
+        if ours and step == GATE and not (folder / step / CONFIG).is_file():
+            drop_head(folder)
+        raise
 
 
 def _known(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from flawscope.data.dataset import Dataset
+from flawscope.data.groups import with_groups_of
 from flawscope.data.mask_labels import as_defects, as_labels, clean_class
 from flawscope.data.protocols import capstone_binary, labelled
 from flawscope.data.split import carve_validation
@@ -72,10 +73,11 @@ def split_of_steps(config: TrainConfig, data: StepData, split: Split | None, rep
     if chosen.parts.get("val"):
         return chosen
     names = chosen.part("train")
-    ties = find_ties(data.every.subset(names))
+    every = with_groups_of(data.every, chosen)
+    ties = find_ties(every.subset(names))
     if ties:
         reporter.say(f"note: {ties_in_words(ties)}")
-    train, val = carve_validation(data.every, names, config.validation.share, seed, ties)
+    train, val = carve_validation(every, names, config.validation.share, seed, ties)
     return chosen.model_copy(update={"parts": {**chosen.parts, "train": train, "val": val}})
 
 

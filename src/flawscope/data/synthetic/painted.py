@@ -21,6 +21,8 @@ from flawscope.data.synthetic.distractors import Stage, check_names, draw_distra
 from flawscope.errors import UsageError
 from flawscope.types import Mask, RgbImage
 
+LEAST_PX = 32
+"""Sides that a photograph must have for cracks to be drawn on it."""
 _STREAM = 11
 """Random numbers of their own, apart from those of other kinds."""
 _GAMMA = 2.2
@@ -140,7 +142,8 @@ def _check(seed: int, image: RgbImage, mask: Mask) -> None:
             f"The mask has the shape {mask.shape}, the photograph {image.shape[:2]} pixels.\n"
             "Expected one plane of the same size."
         )
-    if min(mask.shape) < 32:
+    if min(mask.shape) < LEAST_PX:
         raise UsageError(
-            f"The photograph has {mask.shape[0]} x {mask.shape[1]} pixels; cracks are drawn from 32 x 32 on."
+            f"The photograph has {mask.shape[0]} x {mask.shape[1]} pixels; "
+            f"cracks are drawn from {LEAST_PX} x {LEAST_PX} on."
         )
