@@ -116,3 +116,31 @@ def test_a_given_split_is_checked(data: Path, tmp_path: Path, capsys: pytest.Cap
     given.write_text(json.dumps({"schema": 1, "parts": {"train": ["0", "3", "7"], "test": ["2"]}}))
     assert main(["split", str(data), "--check", str(given)]) == 0
     assert "no copy and no group crosses it" in capsys.readouterr().out
+
+
+def test_a_given_split_is_checked_by_groups(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By ``--group``, else by what the split says it was made by; copies and groups are told apart."""
+    for old, new in (("3", "wall_a"), ("7", "wall_b")):
+        for folder in ("images", "masks"):
+            (data / folder / f"{old}.png").rename(data / folder / f"{new}.png")
+    content = {"schema": 1, "parts": {"train": ["0", "wall_a"], "test": ["1", "wall_b"]}}
+    given = tmp_path / "given.json"
+    given.write_text(json.dumps(content))
+    check = ["split", str(data), "--check", str(given), "--json"]
+
+    def leaks(*options: str) -> list[str]:
+        assert main([*check, *options]) == 0
+        found: list[str] = json.loads(capsys.readouterr().out)["leaks"]
+        return found
+
+    assert len(leaks()) == 1
+    copies, groups = leaks("--group", "prefix")
+    assert "1 groups of copies" in copies and "1 groups (2 images)" in groups
+    assert leaks("--group", "prefix", "--no-tie-copies") == [groups]
+    assert leaks("--no-tie-copies") == []
+    given.write_text(json.dumps(content | {"group_by": "prefix"}))
+    assert leaks("--no-tie-copies") == [groups]
+    assert main([*check, "--group", "nonsense"]) == 2
+    assert "no grouping 'nonsense'" in capsys.readouterr().err

@@ -190,3 +190,13 @@ def test_what_crosses_a_given_split_is_counted() -> None:
     assert "3 groups (6 images)" in groups.message
     assert "s0 (train), s1 (test)" in groups.message
     assert not leaks(dataset, Split(parts={"train": dataset.names}), {})
+
+
+def test_folds_that_hold_the_test_part_are_told() -> None:
+    """Networks of such folds are trained on what they would be tested on."""
+    samples = tuple(Sample(f"s{n}", lambda: photo(0), None, ()) for n in range(4))
+    dataset = Dataset(Path("set"), "test", (), "classification", samples)
+    parts = {"train": ("s0", "s1"), "val": ("s2",), "test": ("s3",)}
+    (found,) = leaks(dataset, Split(parts=parts, folds=(("s0", "s3"), ("s1", "s2"))), {})
+    assert "1 images of the part 'test' stand in the folds too, e.g. s3" in found.message
+    assert not leaks(dataset, Split(parts=parts, folds=(("s0",), ("s1", "s2"))), {})

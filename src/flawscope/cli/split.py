@@ -89,7 +89,7 @@ def split(
     for problem in data.problems:
         typer.echo(f"note: {problem}", err=True)
     if check is not None:
-        _tell_check(data, check, as_json)
+        _tell_check(data, check, group, tie_copies, as_json)
         return
     ties = find_ties(data, progress=ProgressLines()) if tie_copies else {}
     options = {"test": test, "val": val, "folds": folds, "calibration": calibration, "stratify": stratify}
@@ -140,25 +140,31 @@ def _tell(made: Split, out: Path, ties: Mapping[str, str], as_json: bool) -> Non
         typer.echo(words)
 
 
-def _tell_check(data: Dataset, file: Path, as_json: bool) -> None:
-    """Say how many photographs and groups stand on both sides of a split that somebody else made."""
+def _tell_check(data: Dataset, file: Path, group: str | None, tie_copies: bool, as_json: bool) -> None:
+    """Say how many photographs and groups stand on both sides of a split that somebody else made.
+
+    Groups are those of ``--group``, else those of the data set, else those that the split names.
+    """
     from flawscope.cli._evaluating import ProgressLines
+    from flawscope.data.groups import with_groups, with_groups_of
     from flawscope.data.leaks import leaks
     from flawscope.data.split import find_ties
     from flawscope.data.split_file import load_split, missing_names
 
     split = load_split(file)
     absent = missing_names(split, data.names)
-    ties = find_ties(data, progress=ProgressLines())
-    found = leaks(data, split, ties)
+    grouped = with_groups(data, group) if group else with_groups_of(data, split)
+    ties = find_ties(data, progress=ProgressLines()) if tie_copies else {}
+    found = leaks(grouped, split, ties)
     if as_json:
         result = {"split": str(file), "tied": len(ties), "missing": len(absent)}
-        counts = {problem.kind: problem.message for problem in found}
-        typer.echo(json.dumps({**result, "leaks": counts}, ensure_ascii=False))
+        told = [problem.message for problem in found]
+        typer.echo(json.dumps({**result, "leaks": told}, ensure_ascii=False))
         return
     if absent:
         typer.echo(f"note: {len(absent)} names are not in the data set, e.g. {absent[0]}", err=True)
     for problem in found:
         typer.echo(f"warning: {problem.message}")
     if not found:
-        typer.echo(f"{file}: no copy and no group crosses it ({len(ties)} images have copies)")
+        copies = f"no copy and no group crosses it ({len(ties)} images have copies)"
+        typer.echo(f"{file}: {copies if tie_copies else 'no group crosses it'}")

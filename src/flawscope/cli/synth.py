@@ -74,6 +74,8 @@ def parse_size_hw(text: str) -> tuple[int, int]:
     if not 1 <= len(parts) <= 2 or not all(part.strip().isdecimal() for part in parts):
         raise UsageError(f"--size is '{text}'.\nExpected height x width in px, e.g. 512x512.")
     sides = [int(part) for part in parts]
+    if 0 in sides:
+        raise UsageError(f"--size is '{text}'.\nExpected sides of at least 1 px.")
     return sides[0], sides[-1]
 
 

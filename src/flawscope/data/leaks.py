@@ -18,13 +18,28 @@ def leaks(dataset: Dataset, split: Split, ties: Mapping[str, str]) -> list[Probl
         ties: name -> name of the first image of the same photograph (``find_ties``).
 
     Returns:
-        At most one problem for copies and one for groups; none where nothing leaks.
+        At most one problem for copies, one for groups and one for folds; none where nothing leaks.
     """
     groups: dict[str, list[str]] = {}
     for sample in dataset:
         if sample.group:
             groups.setdefault(sample.group, []).append(sample.name)
-    return [*crossing(tied_groups(ties), split), *crossing(list(groups.values()), split, "groups")]
+    found = [*crossing(tied_groups(ties), split), *crossing(list(groups.values()), split, "groups")]
+    return [*found, *_tested_in_folds(split)]
+
+
+def _tested_in_folds(split: Split) -> list[Problem]:
+    """A warning when folds hold images that another part keeps apart: folds train on each other's images.
+
+    Some sets cut their folds from all images, as another way to divide them; their parts are not for folds.
+    """
+    folded = {name for fold in split.folds for name in fold}
+    for part in ("test", "calibration"):
+        shared = [name for name in split.parts.get(part, ()) if name in folded]
+        if shared:
+            text = f"{len(shared)} images of the part '{part}' stand in the folds too, e.g. {shared[0]}"
+            return [Problem("leak", "", f"{text}; networks of the folds are not to be tested on them")]
+    return []
 
 
 def crossing(

@@ -225,9 +225,11 @@ def _decode_coco(text: RleText, size_hw: tuple[int, int]) -> BinaryMask:
     height, width = size_hw
     if isinstance(text, Mapping):
         stated = text.get("size", [height, width])
-        if list(stated) != [height, width]:
-            raise RleError(f"the size {list(stated)} is stated.\nExpected {[height, width]}, the image's.")
+        if not isinstance(stated, Sequence) or list(stated) != [height, width]:
+            raise RleError(f"the size {stated} is stated.\nExpected {[height, width]}, the image's.")
         text = text.get("counts", "")
+    if not isinstance(text, Sequence):
+        raise RleError("has no counts.\nExpected the counts of a COCO mask, a list or a compressed string.")
     # A compressed string may begin with "[" too, but holds no comma, and "]" cannot be its last character.
     if isinstance(text, str) and text.lstrip()[:1] == "[" and ("," in text or text.rstrip()[-1:] == "]"):
         text = _json_list(text)

@@ -301,6 +301,39 @@ def test_bad_images_stop_or_are_listed(tmp_path: Path) -> None:
         assert [Path(problem.path).name for problem in result.left_out] == ["b.png"]
 
 
+def test_a_bad_image_takes_no_other_with_it(tmp_path: Path) -> None:
+    """The truth of all images may stand in one file."""
+    (tmp_path / "from" / "train_images").mkdir(parents=True)
+    for name in ("a", "b", "c"):
+        Image.fromarray(picture(1)).save(tmp_path / "from" / "train_images" / f"{name}.jpg")
+    table = "ImageId,ClassId,EncodedPixels\na.jpg,1,1 5\n"
+    (tmp_path / "from" / "train.csv").write_text(table, encoding="utf-8")
+    (tmp_path / "from" / "split.json").write_text('{"parts": {"train": ["a", "b"], "test": ["c"]}}')
+    data = open_dataset(tmp_path / "from")
+    (tmp_path / "from" / "train_images" / "b.jpg").write_bytes(b"gone")
+    for target in ("image-mask", "kaggle-cracks", "coco"):
+        options = ConvertOptions(class_map={f"class-{n}": "crack" for n in range(1, 5)}, skip_bad=True)
+        result = convert([data], target, tmp_path / target, options)
+        assert (result.images, len(result.left_out)) == (2, 1)
+        back = open_dataset(tmp_path / target)
+        assert len(back.part("train")) == len(back.part("test")) == 1
+
+
+def test_run_lengths_longer_than_a_field_of_the_csv_module(tmp_path: Path) -> None:
+    """A name with a comma is quoted, and quoted tables are read by that module."""
+    mask = np.indices((420, 420)).sum(axis=0).astype(np.uint8) % 2
+    data = made([mask])
+    data = replace(data, samples=(replace(data.samples[0], name="wall, north"),))
+    convert([data], "severstal", tmp_path / "set")
+    assert (tmp_path / "set" / "train.csv").stat().st_size > 1 << 17
+    assert np.array_equal(index_of(open_dataset(tmp_path / "set")["wall, north"].mask), mask)
+
+
+def test_sizes_beyond_memory_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="of memory, but only"):
+        convert([made([np.ones(SIZE_HW, np.uint8)])], "coco", tmp_path / "x", ConvertOptions((10**6, 10**6)))
+
+
 def test_one_name_in_two_cases_stays_two_images(tmp_path: Path) -> None:
     mask = np.ones(SIZE_HW, np.uint8)
     data = made([mask, mask])

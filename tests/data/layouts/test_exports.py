@@ -23,7 +23,7 @@ def brush(mask: np.ndarray[Any, Any], name: str = "crack") -> dict[str, Any]:
     return {"type": "brushlabels", "value": {"format": "rle", "rle": rle, "brushlabels": [name]}}
 
 
-def task(image: str, *results: dict[str, Any]) -> dict[str, Any]:
+def task(image: str, *results: Any) -> dict[str, Any]:
     return {"id": 1, "data": {"image": image}, "annotations": [{"result": list(results)}]}
 
 
@@ -82,6 +82,37 @@ def test_label_studio_takes_the_first_annotation_that_stands(tmp_path: Path) -> 
     assert np.array_equal(open_dataset(studio(tmp_path, one))["a0"].mask, block())
 
 
+def test_label_studio_tasks_that_nobody_labelled_are_not_clean(tmp_path: Path) -> None:
+    skipped = task("a1.png") | {"annotations": [{"was_cancelled": True, "result": [brush(block())]}]}
+    for number, open_task in enumerate(
+        (skipped, skipped | {"annotations": []}, skipped | {"annotations": None})
+    ):
+        data = open_dataset(studio(tmp_path / str(number), task("a0.png", brush(block())), open_task))
+        assert data.names == ("a0",)
+        assert "task 2: has no annotation of a1.png; left out" in str(data.problems[0])
+    clean = open_dataset(studio(tmp_path / "clean", task("a0.png", brush(block())), task("a1.png")))
+    assert not np.any(clean["a1"].mask)
+
+
+def test_label_studio_image_beside_other_fields(tmp_path: Path) -> None:
+    one = task("a0.png", brush(block())) | {"data": {"inspector": "Bob", "image": "/data/upload/1/a0.png"}}
+    assert open_dataset(studio(tmp_path, one)).names == ("a0",)
+
+
+@pytest.mark.parametrize("name", ["#1", "a%20b", "x?d=y"])
+def test_label_studio_names_that_look_like_addresses(tmp_path: Path, name: str) -> None:
+    save(tmp_path / "images" / f"{name}.png", photo(5))
+    root = studio(tmp_path, task(f"images/{name}.png", brush(block())))
+    assert open_dataset(root).names == (name,)
+
+
+def test_a_file_name_that_two_folders_hold_tells_neither(tmp_path: Path) -> None:
+    for folder in "ab":
+        save(tmp_path / "images" / folder / "1.png", photo(ord(folder)))
+    with pytest.raises(DataError, match=r"there is no image 'c/1\.png'"):
+        open_dataset(studio(tmp_path, task("c/1.png", brush(block()))))
+
+
 def test_turned_boxes(tmp_path: Path) -> None:
     """A box 6 x 8 px turned by a right angle is a box 8 x 6 px: about its corner, or about its centre."""
     rectangle = {
@@ -120,6 +151,7 @@ def test_what_is_left_out_is_told(tmp_path: Path) -> None:
         ({"data": {}, "annotations": []}, "names no image"),
         ("text", "names no image"),
         (task("a0.png"), "repeats the image a0.png"),
+        (task("a1.png", "crack"), "result 1: is no object"),
         (task("a1.png", brush(np.ones((3, 3), np.uint8))), "result 1"),
         (task("a1.png", {"value": {"points": [[1, 2]], "polygonlabels": ["x"]}}), "three points"),
         (task("a1.png", {"value": {"x": 1, "rectanglelabels": ["x"]}}), "three points"),

@@ -11,7 +11,7 @@ import pytest
 
 from flawscope.data.layouts.shapes import Shape, crosses_itself
 from flawscope.data.open import open_dataset
-from flawscope.errors import DataError, LayoutError
+from flawscope.errors import DataError, FlawscopeError, LayoutError
 from flawscope.images.rle import encode_rle
 
 from ..small import photo, save
@@ -94,6 +94,8 @@ GOOD = {"image_id": 10, "category_id": 7, "segmentation": [SQUARE]}
         ({"segmentation": [[0, 0, 10, 10, 10, 0, 0, 10]]}, "crosses itself"),
         ({"segmentation": [[0, 0, "x", 10, 10, 0]]}, "no number"),
         ({"segmentation": {"size": [24, 32], "counts": [5]}}, r"annotations\[1\].*sum to 5"),
+        ({"segmentation": {"size": 5, "counts": "0"}}, "the size 5 is stated"),
+        ({"segmentation": {"size": [24, 32], "counts": None}}, r"annotations\[1\].*has no counts"),
     ],
 )
 def test_coco_bad_annotations(tmp_path: Path, bad: dict[str, Any], says: str) -> None:
@@ -136,6 +138,42 @@ def test_coco_files_that_are_none(tmp_path: Path) -> None:
         open_dataset(tmp_path)
 
 
+def test_coco_names_an_image_once(tmp_path: Path) -> None:
+    """Two entries of one file gave two samples of one name, each with half of the truth."""
+    _coco(tmp_path, [GOOD])
+    path = tmp_path / "annotations/instances.json"
+    (tmp_path / "annotations/more.json").write_text(path.read_text())
+    with pytest.raises(DataError, match=r"more\.json, images\[0\]: repeats the image '1\.jpg' of instances"):
+        open_dataset(tmp_path)
+    assert open_dataset(tmp_path, skip_bad=True).names == ("1", "2")
+
+
+@pytest.mark.parametrize(
+    ("key", "entries", "says"),
+    [
+        ("images", [{"id": 1, "file_name": "1.jpg"}, "2.jpg"], r"images\[1\] is no object"),
+        ("images", [{"id": [1], "file_name": "1.jpg"}], r"images\[0\] is no object with plain ids"),
+        ("images", [{"id": 1, "file_name": "1.jpg", "width": "wide", "height": 24}], "says wide x 24 px"),
+        ("annotations", ["x"], r"annotations\[0\] is no object"),
+        ("categories", [7], r"categories\[0\] is no object"),
+    ],
+)
+def test_coco_odd_json_is_named(tmp_path: Path, key: str, entries: list[Any], says: str) -> None:
+    path = _coco(tmp_path, []) / "annotations/instances.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: entries}))
+    with pytest.raises(FlawscopeError, match=says):
+        open_dataset(tmp_path)
+
+
+def test_classes_beyond_an_index_mask(tmp_path: Path) -> None:
+    """255 would mean *ignore*, and 256 does not fit."""
+    many = [{"id": number, "name": f"c{number}"} for number in range(1, 300)]
+    _coco(tmp_path / "a", [GOOD | {"category_id": 254}], categories=many)
+    assert (open_dataset(tmp_path / "a")["1"].mask == 254).any()
+    with pytest.raises(DataError, match=r"'c255' is class 255 of 299.\nExpected at most 254"):
+        open_dataset(_coco(tmp_path / "b", [GOOD | {"category_id": 255}], categories=many))
+
+
 def test_coco_parts(tmp_path: Path) -> None:
     for part in ("train2017", "val2017"):
         save(tmp_path / part / "1.jpg", photo(len(part)))
@@ -173,6 +211,9 @@ def _yolo(root: Path, text: str, names: str = "names: [crack, 'spall']\n") -> Pa
         "names: [crack, 'spall']\n",
         "train: x\nnames:\n  - crack\n  - spall # flaked\nnc: 2\n",
         'names:\n  0: crack\n  1: "spall"\n',
+        "names:\n  1: spall\n  0: crack\n",
+        "names: # two\n  # by number\n  0: crack\n\n  1: spall\nnc: 2\n",
+        "names: {0: crack, 1: 'spall'}\n",
     ],
 )
 def test_yolo(tmp_path: Path, row: str, names: str) -> None:
@@ -181,6 +222,25 @@ def test_yolo(tmp_path: Path, row: str, names: str) -> None:
     assert [info.name for info in dataset.classes] == ["crack", "spall"]
     assert np.array_equal(dataset["1"].mask == 2, EXPECTED)
     assert not np.any(dataset["2"].mask)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("names:\n  0: crack\n  2: spall\n", ["crack", "class-2", "spall"]),
+        ('names: [\'crack, fine\', it\'s, "a \\"b\\" # c"]\n', ["crack, fine", "it's", 'a "b" # c']),
+        ("names:\n- 'it''s'\n- wet: dry # x\n", ["it's", "wet: dry"]),
+    ],
+)
+def test_yolo_names_as_yaml_writes_them(tmp_path: Path, names: str, expected: list[str]) -> None:
+    root = _yolo(tmp_path, ROW, names)
+    (root / "args.yaml").write_text("lr: 1\n")
+    assert [info.name for info in open_dataset(root).classes] == expected
+
+
+def test_yolo_class_number_beyond_a_mask(tmp_path: Path) -> None:
+    with pytest.raises(LayoutError, match="names the class 999999999"):
+        open_dataset(_yolo(tmp_path, ROW, "names:\n  999999999: x\n"))
 
 
 def test_yolo_without_names_and_with_parts(tmp_path: Path) -> None:
@@ -245,6 +305,8 @@ def test_voc_boxes_are_filled_and_said_to_be_rough(tmp_path: Path) -> None:
     ("objects", "says"),
     [
         (_object(box=(1, 2, "x", 4)), "object 2: has no box of four numbers"),
+        (_object(box=(1, 2, "inf", 4)), "object 2: has no box of four numbers"),
+        ("<size><width>320</width><height>240</height></size>", "says 320 x 240 px, but 1.jpg has 32 x 24"),
         (_object(box=(9, 2, 3, 4)), "sides are swapped"),
         (_object(name=""), "has no name"),
         ("<object>", "cannot be read as XML"),
@@ -253,6 +315,16 @@ def test_voc_boxes_are_filled_and_said_to_be_rough(tmp_path: Path) -> None:
 def test_voc_bad_files(tmp_path: Path, objects: str, says: str) -> None:
     with pytest.raises(DataError, match=says):
         open_dataset(_voc(tmp_path, _object() + objects))
+
+
+def test_voc_images_that_nothing_is_known_of_are_no_clean_ones(tmp_path: Path) -> None:
+    _voc(tmp_path, _object() + "<size><width>0</width><height>0</height></size>")
+    save(tmp_path / "JPEGImages/2.jpg", photo(2))
+    save(tmp_path / "JPEGImages/again/1.jpg", photo(3))
+    (tmp_path / "Annotations/2.xml").write_text("<annotation>")
+    with pytest.raises(DataError, match=r"another image has the name of 1\.xml"):
+        open_dataset(tmp_path)
+    assert open_dataset(tmp_path, skip_bad=True).names == ("1",)
 
 
 def test_voc_entities_and_partners(tmp_path: Path) -> None:

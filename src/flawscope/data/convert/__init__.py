@@ -29,6 +29,7 @@ from flawscope.data.dataset import Dataset, Problem
 from flawscope.data.split_file import write_split
 from flawscope.errors import DataError, ImageError, UsageError
 from flawscope.images.atomic import new_folder
+from flawscope.images.memory import check_size
 from flawscope.images.sources import is_image_name, read_size
 from flawscope.types import IGNORE_INDEX, Task
 
@@ -111,7 +112,7 @@ def convert(
     left_out: list[Problem] = []
     any_ignored = False
     if chosen.surveyed:
-        seen = _survey(plan, options, left_out)
+        plan, seen = _survey(plan, options, left_out)
         any_ignored = any(ignored for _, ignored in seen.values())
         if target == "kaggle-cracks":
             plan = _kaggle_named(plan, {name for name, (clean, _) in seen.items() if clean})
@@ -119,15 +120,13 @@ def convert(
     with new_folder(out) as root:
         folder = Folder(root, plan)
         writer = chosen.writer(folder, any_ignored)
-        bad = {problem.path for problem in left_out}
         files = Counter(entry.sample.image_path for entry in plan.entries)
         for done, entry in enumerate(plan.entries, 1):
             # Slices of a volume and digits of an IDX file share one file; it cannot be copied for each.
             own_file = files[entry.sample.image_path] == 1 and is_image_name(entry.sample.image_path)
-            if _where(entry) not in bad:
-                copied = own_file and options.size_hw is None
-                if _add(entry, copied, plan, options, writer, left_out):
-                    written.append(entry.name)
+            copied = own_file and options.size_hw is None
+            if _add(entry, copied, plan, options, writer, left_out):
+                written.append(entry.name)
             if report is not None:
                 report(done, len(plan.entries))
         if not written:
@@ -135,6 +134,10 @@ def convert(
         writer.close()
         _write_split(root, plan, {name: folder.renamed.get(name, name) for name in written})
     return ConvertResult(Path(out), len(written), plan, tuple(left_out), dict(folder.notes))
+
+
+_RESIZED_BYTES_PER_PX = 12
+"""The new image, a plane as float32 while it is resized, and planes of a few classes."""
 
 
 def target_named(name: str) -> Target:
@@ -159,21 +162,26 @@ def _where(entry: Entry) -> str:
     return entry.sample.mask_path or entry.sample.image_path or entry.sample.name
 
 
-def _survey(plan: Plan, options: ConvertOptions, left_out: list[Problem]) -> dict[str, tuple[bool, bool]]:
-    """Name -> (clean, some pixel ignored), from every mask."""
+def _survey(
+    plan: Plan, options: ConvertOptions, left_out: list[Problem]
+) -> tuple[Plan, dict[str, tuple[bool, bool]]]:
+    """The plan without what cannot be used, and name -> (clean, some pixel ignored), from every mask."""
     seen = {}
+    bad: set[str] = set()
     for entry in plan.entries:
         try:
             mask = entry.sample.mask
         except ImageError as error:
             _refuse(entry, error, options, left_out)
+            bad.add(entry.name)
             continue
         if mask is None:
             continue
         marked = mask.any(axis=2) if mask.ndim == 3 else (mask != 0) & (mask != IGNORE_INDEX)
         ignored = mask.ndim == 2 and options.ignored == "keep" and bool((mask == IGNORE_INDEX).any())
         seen[entry.name] = (not marked.any(), ignored)
-    return seen
+    kept = tuple(entry for entry in plan.entries if entry.name not in bad)
+    return replace(plan, entries=kept, split=plan.split and plan.split.without(bad)), seen
 
 
 def _refuse(entry: Entry, error: ImageError, options: ConvertOptions, left_out: list[Problem]) -> None:
@@ -216,6 +224,8 @@ def _add(
 
 def _converted(entry: Entry, copied: bool, plan: Plan, options: ConvertOptions) -> Converted:
     sample, size_hw = entry.sample, options.size_hw
+    if size_hw is not None:
+        check_size(sample.name, size_hw, _RESIZED_BYTES_PER_PX)
     image = None if copied else sample.image()
     found_hw = read_size(sample.image_path) if image is None else (image.shape[0], image.shape[1])
     if image is not None and size_hw is not None:

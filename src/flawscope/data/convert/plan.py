@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from flawscope.data.dataset import Dataset, make_class
+from flawscope.data.description import read_description
+from flawscope.data.groups import rule_in_words
 from flawscope.data.layouts.pairs import PART_OF_FOLDER
 from flawscope.data.split_file import Split
 from flawscope.errors import DataError, UsageError
@@ -41,6 +43,8 @@ class Plan:
     """Several sets become one."""
     multi_label: bool
     split: Split | None = None
+    groupings: tuple[str, ...] = ()
+    """Rules by which the sets group their images, as far as they name them."""
 
 
 def make_plan(
@@ -88,7 +92,14 @@ def make_plan(
         several=several,
         multi_label=any(dataset.multi_label for dataset in datasets) and many,
         split=_split(datasets, entries),
+        groupings=_groupings(datasets),
     )
+
+
+def _groupings(datasets: Sequence[Dataset]) -> tuple[str, ...]:
+    rules = [read_description(dataset.root).group for dataset in datasets]
+    rules += [rule_in_words(own.group_by) for own in (one.default_split for one in datasets) if own]
+    return tuple(dict.fromkeys(rule for rule in rules if rule))
 
 
 def _without_part_folder(name: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from flawscope.data.convert.grouping import fitting_rule, has_groups
 from flawscope.data.convert.pixels import Stack
 from flawscope.data.convert.plan import Entry, Plan
 from flawscope.errors import DataError
@@ -98,8 +99,16 @@ class Folder:
         write_text_atomic(self.root / name, text)
 
     def describe(self, layout: str, mask_values: dict[str, str] | None = None) -> None:
-        """Write ``dataset.toml`` with source, layout, classes and mask values."""
+        """Write ``dataset.toml`` with source, layout, grouping, classes and mask values."""
         lines = [f"source = {_quoted(self.plan.source)}", f'layout = "{layout}"']
+        if has_groups(self.plan):
+            rule = fitting_rule(self.plan, self.renamed)
+            if rule:
+                lines.append(f"group = {_quoted(rule)}")
+            else:
+                self.notes[
+                    "without their group, which no rule of the new names gives; see split --group"
+                ] += sum(bool(entry.sample.group) for entry in self.plan.entries)
         for info in self.plan.classes:
             lines += ["", "[[classes]]", f"name = {_quoted(info.name)}"]
             lines += [f'kind = "{info.kind}"', f'colour = "{info.colour}"']

@@ -65,9 +65,10 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     ids = {name: number for number, name in enumerate(names, 1)}
     refused = Refusals(options.skip_bad)
     found: list[Annotated] = []
+    taken: dict[Path, str] = {}
     for path, content in contents:
         part = _part(path) if len(contents) > 1 else ""
-        found += _read_file(root, path, content, ids, part, refused)
+        found += _read_file(root, path, content, ids, part, refused, taken)
     problems = refused.settle(root)
     if not found:
         raise LayoutError(
@@ -84,7 +85,19 @@ def _load(path: Path) -> dict[str, Any]:
     for key in _KEYS:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise LayoutError(f"{path}: has no list '{key}'.\nExpected {', '.join(_KEYS)}.")
+        strange = next((number for number, item in enumerate(content[key]) if not _is_entry(item)), None)
+        if strange is not None:
+            raise LayoutError(
+                f"{path}: {key}[{strange}] is no object with plain ids.\n"
+                'Expected {"id": 1, ...} as COCO has it; correct or remove it.'
+            )
     return content
+
+
+def _is_entry(item: object) -> bool:
+    return isinstance(item, Mapping) and not any(
+        isinstance(item.get(key), list | dict) for key in ("id", "image_id", "category_id")
+    )
 
 
 def _part(path: Path) -> str:
@@ -108,11 +121,11 @@ def _find_images(root: Path, path: Path) -> dict[str, Path]:
     return found
 
 
-def _read_file(
-    root: Path, path: Path, content: Mapping[str, Any], ids: Mapping[str, int], part: str, refused: Refusals
-) -> list[Annotated]:
+def _read_images(
+    root: Path, path: Path, content: Mapping[str, Any], refused: Refusals, taken: dict[Path, str]
+) -> dict[Any, tuple[Path, tuple[int, int]]]:
+    """Image id -> file and size; ``taken`` holds where each file was named, in other JSON files too."""
     images = _find_images(root, path)
-    categories = {item.get("id"): ids[str(item.get("name", ""))] for item in content["categories"]}
     known: dict[Any, tuple[Path, tuple[int, int]]] = {}
     for number, item in enumerate(content["images"]):
         where = f"{path.name}, images[{number}]"
@@ -122,11 +135,29 @@ def _read_file(
             refused.add(where, f"there is no image '{file}'; expected it in images/", "no-image")
         elif item.get("id") in known:
             refused.add(where, f"repeats the id {item.get('id')}")
+        elif image in taken:
+            # Two samples of one photograph would each have half of its truth, and leak across a split.
+            refused.add(where, f"repeats the image '{file}' of {taken[image]}; expected each image once")
         else:
-            size = (int(item.get("height") or 0), int(item.get("width") or 0))
+            size = (_whole(item.get("height")), _whole(item.get("width")))
             size_hw = _checked_size(image, size, where, refused)
             if size_hw:
                 known[item.get("id")] = (image, size_hw)
+                taken[image] = where
+    return known
+
+
+def _read_file(
+    root: Path,
+    path: Path,
+    content: Mapping[str, Any],
+    ids: Mapping[str, int],
+    part: str,
+    refused: Refusals,
+    taken: dict[Path, str],
+) -> list[Annotated]:
+    known = _read_images(root, path, content, refused, taken)
+    categories = {item.get("id"): ids[str(item.get("name", ""))] for item in content["categories"]}
     shapes: dict[Any, list[Shape]] = {key: [] for key in known}
     listed = {item.get("id") for item in content["images"]}
     for number, item in enumerate(content["annotations"]):
@@ -157,9 +188,18 @@ def _name(image: Path, folders: Sequence[Path]) -> str:
     return image.relative_to(folder).with_suffix("").as_posix()
 
 
+def _whole(value: Any) -> Any:
+    """A side in px, 0 where it is not stated; what is no number stays, and no file has that size."""
+    try:
+        return int(value or 0)
+    except (TypeError, ValueError, OverflowError):
+        return value
+
+
 def _checked_size(
-    image: Path, stated_hw: tuple[int, int], where: str, refused: Refusals
+    image: Path, stated_hw: tuple[Any, Any], where: str, refused: Refusals
 ) -> tuple[int, int] | None:
+    """The size of an image file, where it is the stated one (0: not stated)."""
     try:
         size_hw = read_size(image)
     except ImageError as error:

@@ -2,7 +2,8 @@
 
 A list of tasks with brush labels (run lengths), polygon labels and rectangle labels. Images are found by the
 path that a task names, or by its file name alone: exports carry prefixes of the server's storage. Of a task
-with several annotations the first that was not cancelled counts.
+with several annotations the first that was not cancelled counts; a task without any was not looked at by
+anyone, so its image is left out. A clean image has an annotation without results.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from flawscope.data.layouts.rows import Refusals
 from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build, turned
 from flawscope.errors import DataError, ImageError, LayoutError
 from flawscope.images.rle import decode_rle
-from flawscope.images.sources import read_size
+from flawscope.images.sources import is_image_name, read_size
 
 _PEEK_BYTES = 1 << 16
 _LABEL_KEYS = ("brushlabels", "polygonlabels", "rectanglelabels")
@@ -74,12 +75,18 @@ def read(root: Path, options: ReadOptions) -> Dataset:
             refused.add(where, f"repeats the image {image.name}")
             continue
         taken.add(image)
-        shapes = tuple(_shapes(task, size_hw, names, where, refused))
+        results = _results(task)
+        if results is None:
+            refused.note(where, f"has no annotation of {image.name}; left out", "no-label")
+            continue
+        shapes = tuple(_shapes(results, size_hw, names, where, refused))
         found.append(Annotated(_name(root, image), image, shapes, str(path)))
     refused.note_unlisted(path, taken)
     problems = refused.settle(root)
     if not found:
-        raise LayoutError(f"{path}: no task can be used.\nExpected tasks whose images lie in images/.")
+        raise LayoutError(
+            f"{path}: no task can be used.\nExpected tasks with an annotation, whose images lie in images/."
+        )
     return build(root, "label-studio", found, dict(enumerate(names, 1)), options, problems)
 
 
@@ -92,13 +99,17 @@ def _image(
 ) -> tuple[Path | None, tuple[int, int] | None]:
     data = task.get("data") if isinstance(task, Mapping) else None
     values = data.values() if isinstance(data, Mapping) else ()
-    stated = next((value for value in values if isinstance(value, str)), "")
+    # Other fields of a task (who inspected, which wall) may stand before the image.
+    stated = sorted(
+        (value for value in values if isinstance(value, str) and value),
+        key=lambda value: not is_image_name(_path(value)),
+    )
     if not stated:
         refused.add(where, "names no image; expected data with its path")
         return None, None
-    parts = urlsplit(stated)
-    path = unquote(parse_qs(parts.query).get("d", [parts.path])[0]).lstrip("/")
-    image = images.get(path) or images.get(path.removeprefix("data/upload/")) or images.get(Path(path).name)
+    path = _path(stated[0])
+    found = (stated[0], path, path.removeprefix("data/upload/"), Path(path).name)
+    image = next((images[name] for name in found if name in images), None)
     if image is None:
         refused.add(where, f"there is no image '{path}'; expected it in images/", "no-image")
         return None, None
@@ -109,16 +120,35 @@ def _image(
         return None, None
 
 
+def _path(stated: str) -> str:
+    """The path of an image in what a task says of it: a path, or an address of the server."""
+    parts = urlsplit(stated)
+    return unquote(parse_qs(parts.query).get("d", [parts.path])[0]).lstrip("/")
+
+
+def _results(task: Mapping[str, Any]) -> Sequence[Any] | None:
+    """What the annotation that counts holds; None where there is none."""
+    given = task.get("annotations")
+    annotations = [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []
+    standing = next((one for one in annotations if not one.get("was_cancelled")), None)
+    if standing is None:
+        return None
+    results = standing.get("result")
+    return results if isinstance(results, list) else ()
+
+
 def _shapes(
-    task: Mapping[str, Any], size_hw: tuple[int, int], names: list[str], where: str, refused: Refusals
+    results: Sequence[Any], size_hw: tuple[int, int], names: list[str], where: str, refused: Refusals
 ) -> Iterator[Shape]:
-    annotations = [one for one in task.get("annotations", []) if not one.get("was_cancelled")]
-    if not annotations:
-        return
-    for number, result in enumerate(annotations[0].get("result", []), 1):
+    for number, result in enumerate(results, 1):
         place = f"{where}, result {number}"
-        value = result.get("value", {})
-        labels = next((value[key] for key in _LABEL_KEYS if value.get(key)), None)
+        value = result.get("value", {}) if isinstance(result, Mapping) else None
+        if not isinstance(value, Mapping):
+            refused.add(place, "is no object; expected a value with labels")
+            continue
+        labels = next(
+            (value[key] for key in _LABEL_KEYS if isinstance(value.get(key), list) and value[key]), None
+        )
         if labels is None:
             if any(key.endswith("labels") for key in value):
                 refused.note(place, "is left out; brush, polygon and rectangle labels are read")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,14 +81,19 @@ def files_below(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def images_by_path(root: Path) -> dict[str, Path]:
-    """Image files by their path below the root, below ``images/``, and by their bare name, in this order."""
+    """Image files by their path below the root, below ``images/``, and by their bare name, in this order.
+
+    A bare name that several files have tells none of them.
+    """
     files = {image.relative_to(root).as_posix(): image for _, image in files_below(root)}
     found = dict(files)
     for path, image in files.items():
         if path.startswith("images/"):
             found.setdefault(path.removeprefix("images/"), image)
+    count = Counter(image.name for image in files.values())
     for image in files.values():
-        found.setdefault(image.name, image)
+        if count[image.name] == 1:
+            found.setdefault(image.name, image)
     return found
 
 

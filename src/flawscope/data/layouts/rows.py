@@ -90,7 +90,10 @@ def read_rows(path: Path, needed: Sequence[str], refused: Refusals) -> Iterator[
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise LayoutError(f"{path}: cannot be read as UTF-8 text ({error}).") from error
-    reader = _cells(text)
+    try:
+        reader = _cells(text)
+    except csv.Error as error:
+        raise LayoutError(f"{path}: cannot be read as CSV ({error}).\nCorrect the table.") from error
     header = [cell.strip() for cell in next(reader, [])]
     missing = [name for name in needed if name not in header]
     if missing:
@@ -110,8 +113,11 @@ def read_rows(path: Path, needed: Sequence[str], refused: Refusals) -> Iterator[
 
 
 def _cells(text: str) -> Iterator[list[str]]:
-    """Cells of each line. The csv module limits the length of fields; plain text needs no limit."""
-    if '"' in text:
-        yield from csv.reader(io.StringIO(text, newline=""))
-    else:
-        yield from (line.split(",") for line in text.splitlines())
+    """Cells of each line. Run lengths of a large image are longer than the csv module's limit of a field."""
+    if '"' not in text:
+        return (line.split(",") for line in text.splitlines())
+    before = csv.field_size_limit(max(len(text), csv.field_size_limit()))
+    try:
+        return iter(list(csv.reader(io.StringIO(text, newline=""))))
+    finally:
+        csv.field_size_limit(before)

@@ -22,7 +22,7 @@ from flawscope.data.split_file import Split
 from flawscope.errors import DataError, ImageError
 from flawscope.images.rle import decode_rle
 from flawscope.images.sources import read_size
-from flawscope.types import Mask, Sample
+from flawscope.types import IGNORE_INDEX, Mask, Sample
 
 Plane = npt.NDArray[np.bool_]
 
@@ -175,12 +175,21 @@ def build(
     options: ReadOptions,
     problems: Sequence[Problem],
 ) -> Dataset:
-    """A segmentation data set of annotated images; its masks are stacks if classes overlap anywhere."""
+    """A segmentation data set of annotated images; its masks are stacks if classes overlap anywhere.
+
+    Raises DataError for more classes than an index mask can hold.
+    """
     found = _unique_names(found)
     masks = [ShapesMask(item.shapes, str(item.image)) for item in found]
     with ThreadPoolExecutor(4) as pool:
         overlap = any(pool.map(ShapesMask.overlaps, masks))
     depth = max(class_names, default=1)
+    top = max((shape.class_id for item in found for shape in item.shapes), default=0)
+    if top >= IGNORE_INDEX and not overlap:
+        raise DataError(
+            f"{root}: '{class_names[top]}' is class {top} of {depth}.\n"
+            f"Expected at most {IGNORE_INDEX - 1} where classes do not overlap; leave out unused ones."
+        )
     source = options.description.source or root.resolve().name
     samples = []
     parts: dict[str, list[str]] = {}

@@ -17,6 +17,7 @@ from flawscope.data.layouts.pairs import PART_OF_FOLDER, FolderPair, files_below
 from flawscope.data.layouts.rows import Refusals
 from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build
 from flawscope.errors import LayoutError
+from flawscope.types import IGNORE_INDEX
 
 _BOX_CELLS = 5
 _TOLERANCE = 1e-3
@@ -127,20 +128,35 @@ def _class_names(root: Path) -> list[str]:
         if file.is_file():
             lines = file.read_text(encoding="utf-8-sig").splitlines()
             return [line.strip() for line in lines if line.strip()]
-    files = [*sorted(root.glob("*.yaml")), *sorted(root.glob("*.yml"))]
-    return _yaml_names(files[0].read_text(encoding="utf-8-sig")) if files else []
+    files = [root / "data.yaml", *sorted(root.glob("*.yaml")), *sorted(root.glob("*.yml"))]
+    found = (_yaml_names(file) for file in files if file.is_file())
+    return next((names for names in found if names), [])
 
 
-def _yaml_names(text: str) -> list[str]:
-    """The names in the three ways that they are written; nothing else of YAML is understood."""
-    inline = re.search(r"^names:\s*\[(.*?)\]", text, re.MULTILINE | re.DOTALL)
-    if inline:
-        return [_bare(word) for word in inline.group(1).split(",") if word.strip()]
-    block = re.search(r"^names:[ \t]*\n((?:[ \t]*(?:-|\d+:)[^\n]*\n?)+)", text, re.MULTILINE)
-    if not block:
-        return []
-    return [_bare(re.sub(r"^\s*(-|\d+:)", "", line)) for line in block.group(1).splitlines() if line.strip()]
+_QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'"""
+_FLOW = re.compile(rf"^names:\s*[\[{{]((?:{_QUOTED}|[^\]}}\"']|(?<=\w)')*)[\]}}]", re.MULTILINE)
+_FLOW_ITEM = re.compile(rf"\s*(?:(\d+)\s*:\s*)?({_QUOTED}|[^,\s][^,]*)")
+_BLOCK = re.compile(r"^names:[ \t]*(?:#.*)?\n((?:[ \t]*(?:(?:-|\d+[ \t]*:|#).*)?(?:\n|\Z))+)", re.MULTILINE)
+_BLOCK_ITEM = re.compile(rf"^[ \t]*(?:-|(\d+)[ \t]*:)[ \t]*({_QUOTED}|.*?)[ \t]*(?:[ \t]#.*)?$", re.MULTILINE)
+
+
+def _yaml_names(file: Path) -> list[str]:
+    """The names in the four ways that they are written; nothing else of YAML is understood.
+
+    Raises LayoutError for a class number that no mask can hold.
+    """
+    text = file.read_text(encoding="utf-8-sig", errors="replace")
+    flow, block = _FLOW.search(text), _BLOCK.search(text)
+    items = _FLOW_ITEM.findall(flow[1]) if flow else _BLOCK_ITEM.findall(block[1]) if block else []
+    # The number before a name is its class, in whatever order and with whatever gaps they stand.
+    names = {int(number or place): _bare(word) for place, (number, word) in enumerate(items)}
+    if max(names, default=0) >= IGNORE_INDEX - 1:
+        raise LayoutError(f"{file}: names the class {max(names)}.\nExpected 0 to {IGNORE_INDEX - 2}.")
+    return [names.get(number, f"class-{number + 1}") for number in range(max(names, default=-1) + 1)]
 
 
 def _bare(word: str) -> str:
-    return word.split(" #")[0].strip().strip("'\"")
+    word = word.strip()
+    if word.startswith('"'):
+        return re.sub(r'\\(["\\])', r"\1", word[1:-1])
+    return word[1:-1].replace("''", "'") if word.startswith("'") else word
