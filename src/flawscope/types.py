@@ -21,6 +21,9 @@ Mask = npt.NDArray[Any]
 
 FloatArray = npt.NDArray[np.float32]
 
+Scores = npt.NDArray[np.floating]
+"""Probabilities of whole images: float32 as a network gives them, float64 of two steps together."""
+
 IGNORE_INDEX = 255
 """Mask value of pixels that count nowhere: not in losses, figures or measurement."""
 

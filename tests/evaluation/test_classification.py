@@ -72,6 +72,14 @@ def test_one_class_an_image_by_hand(single: Answers) -> None:
     assert figures["loss"] == pytest.approx(-np.log(said_of_truth).mean(), rel=1e-6)
 
 
+def test_calibration_is_of_the_class_that_is_named_not_of_the_likeliest() -> None:
+    """A gate names a defect where clean is likelier: what it said of the defect is what must come true."""
+    rows = [Answer(n, np.array([0.1, 0.1, 0.8]), (0,), said=(0,)) for n in "abcd"]
+    answers = gather(rows, NAMES, "softmax")
+    assert answers.named_scores.tolist() == pytest.approx([0.1] * 4)
+    assert summarise_answers(answers, draws=0).figures["calibration_error"].value == pytest.approx(0.9)
+
+
 def test_any_number_of_classes_by_hand(several: Answers) -> None:
     summary = summarise_answers(several, draws=0)
     assert summary.confusion is None

@@ -84,6 +84,14 @@ def test_classes_go_by_name_not_by_place(tmp_path: Path) -> None:
     assert any("green" in note for note in got.to_dict()["notes"])
 
 
+@pytest.mark.parametrize("head", ["softmax", "sigmoid"])
+def test_a_class_that_the_truth_never_gives_is_said_to_count_as_it_does(tmp_path: Path, head: str) -> None:
+    data = replace(labelled(0, 1, 1, shown=(2, 0, 1)), classes=classes("blue", "red"))
+    got = evaluate(brightest_bundle(tmp_path / "b", head), data, part="all")  # the last is green to the model
+    assert got.value("exact_match") == pytest.approx(2 / 3) and got.classes["green"]["fp"].value == 1
+    assert got.notes[-1] == "not in the truth, so wrong wherever named: green"
+
+
 def test_other_names_are_mapped_or_refused(tmp_path: Path) -> None:
     bundle = brightest_bundle(tmp_path / "b")
     other = replace(labelled(0, 1, 2, 2, shown=(0, 1, 1, 2)), classes=classes("rust", "moss", "sky"))

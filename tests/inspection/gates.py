@@ -39,13 +39,18 @@ def label_graph(weight: np.ndarray, bias: np.ndarray) -> bytes:
 
 
 def label_bundle(
-    root: Path, names: tuple[str, ...], weight: np.ndarray, bias: np.ndarray, spec: InputSpec = SPEC
+    root: Path,
+    names: tuple[str, ...],
+    weight: np.ndarray,
+    bias: np.ndarray,
+    spec: InputSpec = SPEC,
+    first_id: int = 1,
 ) -> Bundle:
     """A bundle that labels whole images."""
     manifest = Manifest(
         name="labels",
         task="classification",
-        classes=tuple(ClassSpec(id=k, name=name, kind="image") for k, name in enumerate(names, start=1)),
+        classes=tuple(ClassSpec(id=k, name=name, kind="image") for k, name in enumerate(names, first_id)),
         input=spec,
         stages=(StageSpec(role="classify", files={"onnx": "model.onnx"}),),
     )

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from flawscope.bundle import Bundle, Chosen, ClassSpec, StageSpec
 from flawscope.cli.app import main
-from flawscope.errors import UsageError
+from flawscope.errors import BundleError, UsageError
 from flawscope.inspection.gate import chosen_in_two_steps, gate_stage, joint_scores, with_gate
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.promises import reasons_void
@@ -21,7 +21,7 @@ from flawscope.inspection.run import RunSettings, inspect_folder
 from flawscope.manifest import InputSpec, Promise
 from flawscope.types import ClassInfo
 
-from .gates import SPEC, colour_classes, dark_gate
+from .gates import SPEC, colour_classes, dark_gate, label_bundle
 from .toy_networks import PLAIN, dark_bundle
 
 HALF = Chosen(value=0.5, rule="half", data="none")
@@ -165,6 +165,37 @@ def test_the_gate_decides_even_where_clean_is_likelier() -> None:
     thresholds = dict.fromkeys(("clean", "a", "b"), 0.5)
     assert chosen_in_two_steps(scores, spec, classes, thresholds, 0.5) == [0]
     assert chosen_in_two_steps(scores, spec, classes, thresholds, 0.3) == [1]
+
+
+def test_inspecting_and_evaluating_show_each_step_the_photograph_at_its_own_size(tmp_path: Path) -> None:
+    small = SPEC.model_copy(update={"activation": "softmax", "size_hw": (8, 8)})
+    second = colour_classes(tmp_path / "classes", small)
+    both = with_gate(second, dark_gate(tmp_path / "gate"), HALF, tmp_path / "both", clean=CLEAN)
+    image = bright()
+    image[40:43, 50:53] = 0  # a speck that the gate sees, and that is gone at 8 x 8 px
+    for inspector in (Inspector(both), Inspector([both, two_step(tmp_path / "alike")])):
+        found = inspector.inspect(image)
+        assert found.scores == pytest.approx(inspector.label_scores([image])[0].tolist(), abs=1e-6)
+        assert found.label != "clean" and found.gate_score > 0.5  # type: ignore[operator]
+
+
+def test_a_sure_gate_keeps_its_word_far_below_a_millionth() -> None:
+    classes = tuple(ClassInfo(k, name) for k, name in enumerate(("clean", "a", "b")))
+    sigmoid = SPEC.model_copy(update={"activation": "sigmoid"})
+    for sure in (3e-9, 3e-8, 3e-6):
+        gate, step = np.array([sure], np.float32), np.array([[0.3, 0.7]], np.float32)
+        scores = joint_scores(gate, step)[0]
+        at = {"clean": 0.5, "a": float(step[0, 0]), "b": 0.8}  # a is just reached
+        assert chosen_in_two_steps(scores, sigmoid, classes, at, float(gate[0])) == [1]
+        assert chosen_in_two_steps(scores, sigmoid, classes, at, float(gate[0]) * 1.01) == [0]
+
+
+def test_one_step_and_two_make_no_ensemble(tmp_path: Path) -> None:
+    names = ("clean", "red", "green", "blue")
+    manifest = two_step(tmp_path).manifest
+    plain = label_bundle(tmp_path / "plain", names, np.zeros((3, 4)), np.zeros(4), manifest.input, first_id=0)
+    with pytest.raises(BundleError, match="one step or in two"):
+        Inspector([plain, Bundle.load(tmp_path / "both")])
 
 
 # --- bundles --------------------------------------------------------------------------------------------

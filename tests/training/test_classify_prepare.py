@@ -16,7 +16,7 @@ from flawscope.data.split_file import Split
 from flawscope.errors import ConfigError, DataError, UsageError
 from flawscope.training.classify_prepare import make_parts, prepare_labels
 from flawscope.training.config import TrainConfig
-from flawscope.training.prepare import Prepared, names_sha256
+from flawscope.training.prepare import Prepared, looked_at, names_sha256
 from flawscope.training.progress import Silent
 
 from .labelled import (
@@ -214,6 +214,20 @@ def test_what_is_told_of_the_data() -> None:
     assert sum(facts["images_per_class"].values()) == 24 and set(facts["images_per_class"]) == set(KINDS)
     few = make_parts(settings(validation={"max_images": 3}), found)
     assert len(few.validator.samples) == 3
+
+
+def test_images_looked_at_while_training_reach_to_the_end_of_the_part() -> None:
+    val = memory(60).samples
+    for most in (1, 7, 31, 45, 59, 60):
+        kept = looked_at(val, most)
+        assert len({one.name for one in kept}) == most
+        place = {one.name: number for number, one in enumerate(val)}
+        places = [place[one.name] for one in (*kept, val[-1])]
+        assert max(np.diff(places)) <= -(-60 // most)
+    assert looked_at(val, 0) == looked_at(val, 100) == val
+    found = prepared(settings(), memory(30))
+    few = make_parts(settings(validation={"max_images": 4}), found).validator.samples
+    assert len(few) == 4 < len(found.val) == 6 and few[-1] in found.val[-2:]
 
 
 def test_images_of_other_sizes_are_brought_to_the_networks(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ from flawscope.types import IGNORE_INDEX, ClassInfo, Mask
 
 BACKGROUND, IGNORE = "background", "ignore"
 
+NOT_COUNTED, ALWAYS_WRONG = "not in the truth, so not counted", "not in the truth, so wrong wherever named"
+"""Said of classes that the model has and the truth has not."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClassMatch:
@@ -132,7 +135,7 @@ def _match(
         )
     silent = [info.name for info in model if not ids[info.name]]
     if silent:
-        notes.append(f"not in the truth, so not counted: {', '.join(silent)}")
+        notes.append(f"{NOT_COUNTED}: {', '.join(silent)}")
     return ClassMatch(
         classes=tuple(model[k] for k in counted),
         planes=tuple(counted),

@@ -82,6 +82,12 @@ class Answers:
             out[np.arange(len(out)), self.scores.argmax(axis=1)] = True
         return out
 
+    @property
+    def named_scores(self) -> npt.NDArray[np.float32]:
+        """The probability of the (most probable) class that is named, N; 0 where none is."""
+        named: npt.NDArray[np.float32] = np.where(self.predicted, self.scores, 0.0).max(axis=1, initial=0.0)
+        return named
+
     def of_source(self, source: str) -> Answers:
         """The answers to the images of one source."""
         keep = np.array([one == source for one in self.sources], dtype=bool)
@@ -297,7 +303,7 @@ def _calibration_error(answers: Answers, classes: Mapping[str, Mapping[str, Figu
     if answers.head == "sigmoid":
         return float(np.mean([figures["calibration_error"].value for figures in classes.values()]))
     right = (answers.truth == answers.predicted).all(axis=1)
-    return calibration(answers.scores.max(axis=1, initial=0.0), right).error
+    return calibration(answers.named_scores, right).error
 
 
 def _mean_of_known(values: Sequence[float]) -> float:

@@ -87,7 +87,7 @@ def draw_calibration(path: Path, answers: Answers, error: float) -> None:
     """Draw how often it is so over the probability that was said; the share of images in each bin below."""
     if answers.head == "softmax":
         right = (answers.predicted == answers.truth).all(axis=1)
-        said = calibration(answers.scores.max(axis=1, initial=0.0), right)
+        said = calibration(answers.named_scores, right)
     else:
         said = calibration(answers.scores.ravel(), answers.truth.ravel())
     plot, axes = new_plot(1)

@@ -10,13 +10,13 @@ from typing import Protocol
 from flawscope.data.dataset import Dataset
 from flawscope.data.mask_labels import DEFECT, as_defects, as_labels
 from flawscope.errors import DataError, ImageError
-from flawscope.evaluation.classes import ClassMatch
+from flawscope.evaluation.classes import ALWAYS_WRONG, NOT_COUNTED, ClassMatch
 from flawscope.evaluation.classification import Answer, Head, gather
 from flawscope.evaluation.classification_metrics import LabelMetrics, measure_answers
 from flawscope.evaluation.metrics import Failed
 from flawscope.evaluation.two_step import StepRecorder, with_steps
 from flawscope.inspection.inspector import Inspector
-from flawscope.types import ClassInfo, FloatArray, RgbImage, Sample
+from flawscope.types import ClassInfo, RgbImage, Sample, Scores
 
 _AT_ONCE = 64
 
@@ -33,7 +33,7 @@ class LabelPredictor(Protocol):
         """Probability from which a class counts, by name."""
         ...
 
-    def label_scores(self, images: Iterable[RgbImage]) -> FloatArray:
+    def label_scores(self, images: Iterable[RgbImage]) -> Scores:
         """Return probabilities N x K of images H x W x 3 uint8 RGB."""
         ...
 
@@ -106,12 +106,14 @@ class LabelRun:
         if self.unlabelled:
             count, first = len(self.unlabelled), self.unlabelled[0]
             notes = [f"{count} images without a label that counts were passed over, e.g. {first}", *notes]
+        # A label is an answer of the whole image: one that the truth never gives is still given.
+        told = [note.replace(NOT_COUNTED, ALWAYS_WRONG) for note in self.match.notes]
         metrics = measure_answers(
             answers,
             part=self.part,
             model=model,
             failed=self.failed,
-            notes=(*notes, *self.match.notes),
+            notes=(*notes, *told),
             draws=draws,
             seed=seed,
         )

@@ -18,7 +18,7 @@ from flawscope.evaluation.classification import (
 from flawscope.evaluation.classification_metrics import LabelMetrics
 from flawscope.evaluation.metrics import figures_dict
 from flawscope.inspection.inspector import Inspector
-from flawscope.types import ClassInfo, FloatArray, RgbImage
+from flawscope.types import ClassInfo, FloatArray, RgbImage, Scores
 
 GATE, CLASSES = "gate", "classes"
 
@@ -37,7 +37,7 @@ class StepRecorder:
         """Of the inspector's classes."""
         return self.inspector.thresholds
 
-    def label_scores(self, images: Iterable[RgbImage]) -> FloatArray:
+    def label_scores(self, images: Iterable[RgbImage]) -> Scores:
         """Probabilities of both steps together, N x (1 + K)."""
         both, first, second = self.inspector.step_scores(images)
         assert first is not None  # it labels in two steps
@@ -45,7 +45,7 @@ class StepRecorder:
         self.second.append(second)
         return both
 
-    def named(self, scores: FloatArray) -> list[int]:
+    def named(self, scores: Scores) -> list[int]:
         """Places of the classes that an image is given."""
         return self.inspector.named(scores)
 

@@ -53,6 +53,11 @@ def check_labels(
             "An ensemble of classifiers needs heads of one kind; found softmax and sigmoid.\n"
             "Leave some of the bundles out."
         )
+    if len({bundle.manifest.two_step for bundle in bundles}) > 1:
+        raise BundleError(
+            "An ensemble of classifiers labels in one step or in two; found bundles of both.\n"
+            "Leave some of the bundles out."
+        )
     if thresholds and heads == {"softmax"}:
         raise UsageError(
             f"A threshold is given, but {bundles[0].source} has a softmax head: it names the most probable "

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from flawscope.bundle import Bundle, write_bundle_folder
 from flawscope.errors import UsageError
@@ -18,7 +19,7 @@ from flawscope.inspection.preprocess import network_size_hw
 from flawscope.inspection.resample import shrink_source
 from flawscope.inspection.runtimes import Runtime, make_runtime
 from flawscope.manifest import Chosen, ClassSpec, InputSpec, Manifest, StageSpec
-from flawscope.types import ClassInfo, FloatArray, Prediction, RgbImage
+from flawscope.types import ClassInfo, FloatArray, Prediction, RgbImage, Scores
 
 HALF = 0.5
 """Threshold of a gate that names none."""
@@ -107,18 +108,19 @@ def gate_stage(manifest: Manifest) -> StageSpec | None:
     return next((stage for stage in manifest.stages if stage.role == "gate"), None)
 
 
-def joint_scores(gate: FloatArray, classes: FloatArray) -> FloatArray:
+def joint_scores(gate: FloatArray, classes: FloatArray) -> npt.NDArray[np.float64]:
     """Probabilities of clean and of each class, N x (1 + K), from both steps: 1 - g, and g times the class's.
 
     ``gate``: N probabilities of a defect; ``classes``: N x K, for an image that has one. Where those of an
-    image sum to 1 (softmax), so do both together.
+    image sum to 1 (softmax), so do both together. In float64, from which :func:`chosen_in_two_steps` gets
+    both back: next to 1 float32 cannot tell what a sure gate says of images near its threshold.
     """
     defect = gate[:, None].astype(np.float64)
-    return np.concatenate([1.0 - defect, defect * classes], axis=1).astype(np.float32)
+    return np.concatenate([1.0 - defect, defect * classes], axis=1)
 
 
 def chosen_in_two_steps(
-    scores: FloatArray,
+    scores: Scores,
     spec: InputSpec,
     classes: Sequence[ClassInfo],
     thresholds: Mapping[str, float],
@@ -132,7 +134,7 @@ def chosen_in_two_steps(
     defect = 1.0 - float(scores[0])
     if defect < gate_threshold:
         return [0]
-    second = scores[1:] / max(defect, 1e-12)
+    second = np.asarray(scores[1:] / max(defect, 1e-300), dtype=np.float32)
     named = chosen_classes(second, spec, classes[1:], thresholds) or [int(np.argmax(second))]
     return [1 + place for place in named]
 

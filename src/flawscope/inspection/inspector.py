@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,21 +22,20 @@ from flawscope.inspection.areas import LeastPixels, areas_at
 from flawscope.inspection.bands import ArraySource, Band, RowSource
 from flawscope.inspection.ensemble import BundleLike, check_known, check_labels, check_values, load_all
 from flawscope.inspection.gate import chosen_in_two_steps, joint_scores, load_gates, nothing_found
-from flawscope.inspection.labels import average, chosen_classes, label_findings, label_probabilities
+from flawscope.inspection.labels import average, chosen_classes, label_findings, label_probabilities, seen_of
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.postprocess import finish_stack
-from flawscope.inspection.preprocess import check_rgb, network_size_hw, seen_after
-from flawscope.inspection.resample import shrink_source
+from flawscope.inspection.preprocess import check_rgb, seen_after
 from flawscope.inspection.runtimes import make_runtime
 from flawscope.inspection.stopwatch import Stopwatch, TimedRuntime, TimedSource
 from flawscope.inspection.tiles import Network, predict_bands, scaled_bytes_per_px, working_scales
 from flawscope.inspection.widths import width_errors_of, working_factor
 from flawscope.inspection.working_scale import ScaleSearch
-from flawscope.manifest import Role
+from flawscope.manifest import InputSpec, Role
 from flawscope.measurement.findings import find
 from flawscope.measurement.scale import parse_scale
 from flawscope.measurement.width_error import WidthError
-from flawscope.types import ClassInfo, FloatArray, Inspection, Prediction, RgbImage, Scale, Task
+from flawscope.types import ClassInfo, FloatArray, Inspection, Prediction, RgbImage, Scale, Scores, Task
 
 ImageLike = RgbImage | str | os.PathLike[str] | Any
 """H x W x 3 uint8 RGB array, path, or PIL image."""
@@ -151,8 +150,8 @@ class Inspector:
         source, _ = open_image(image)
         return self._predict(source, self._gate(source)[1])[0]
 
-    def label_scores(self, images: Iterable[RgbImage]) -> FloatArray:
-        """Probabilities N x K float32 of images H x W x 3 uint8 RGB, the mean of an ensemble.
+    def label_scores(self, images: Iterable[RgbImage]) -> Scores:
+        """Probabilities N x K of images H x W x 3 uint8 RGB, the mean of an ensemble.
 
         Raises UsageError for a bundle that marks pixels.
         """
@@ -160,25 +159,32 @@ class Inspector:
             raise UsageError(f"{self.bundle.source} marks pixels and labels no images.\nAsk it to predict.")
         return self.step_scores(images)[0]
 
-    def step_scores(self, images: Iterable[RgbImage]) -> tuple[FloatArray, FloatArray | None, FloatArray]:
+    def step_scores(self, images: Iterable[RgbImage]) -> tuple[Scores, FloatArray | None, FloatArray]:
         """Probabilities of both steps together, N x K as :meth:`label_scores`, and of each step by itself.
 
         Of the first the probability of a defect, N, or None for one step; of the second those of its classes.
         """
         once = len(self._networks) == 1 and not self.two_step
-        given, tta = images if once else list(images), self.options.flip_tta
+        given = images if once else list(images)
+        return self._step_scores(lambda _: given)
+
+    def _step_scores(
+        self, given: Callable[[InputSpec], Iterable[RgbImage]]
+    ) -> tuple[Scores, FloatArray | None, FloatArray]:
+        """As :meth:`step_scores`, of the pictures that are given to a network of that input."""
+        tta = self.options.flip_tta
         second = [
-            label_probabilities(given, one.runtime, one.spec, one.classes, flip_tta=tta)
+            label_probabilities(given(one.spec), one.runtime, one.spec, one.classes, flip_tta=tta)
             for one in self._networks
         ]
         if self._gates is None or not self.two_step:
             return average(second), None, average(second)
         with self.stopwatch.stage("gate"):
-            first = [gate.scores(given, flip_tta=tta) for gate in self._gates.gates]
+            first = [gate.scores(given(gate.spec), flip_tta=tta) for gate in self._gates.gates]
         both = [joint_scores(g, c) for g, c in zip(first, second, strict=True)]
         return average(both), average(first), average(second)
 
-    def named(self, scores: FloatArray) -> list[int]:
+    def named(self, scores: Scores) -> list[int]:
         """Places of the classes that K probabilities of an image stand for, the most probable first."""
         spec = self.bundle.manifest.input
         if self.two_step:
@@ -245,11 +251,9 @@ class Inspector:
         self, source: RowSource, name: str, scale: Scale | None, notes: tuple[str, ...], begin: float
     ) -> Inspection:
         """The label of a whole photograph."""
-        spec = self.bundle.manifest.input
-        picture = shrink_source(source, network_size_hw(source.size_hw, spec))
-        scores = self.label_scores([picture])[0]
+        both, first, _ = self._step_scores(seen_of(source))
+        scores = both[0]
         chosen = self.named(scores)
-        gate_score = 1.0 - float(scores[0]) if self.two_step else None
         return Inspection(
             image=name,
             status="ok",
@@ -261,7 +265,7 @@ class Inspector:
             label=";".join(self.classes[k].name for k in chosen),
             label_score=float(scores[chosen[0]]) if chosen else None,
             scores=tuple(float(score) for score in scores),
-            gate_score=gate_score,
+            gate_score=None if first is None else float(first[0]),
         )
 
     def width_errors(self, size_hw: tuple[int, int], scales: tuple[float, ...]) -> dict[str, WidthError]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from flawscope.errors import BundleError
-from flawscope.inspection.preprocess import preprocess, resize_for
+from flawscope.inspection.bands import RowSource
+from flawscope.inspection.preprocess import network_size_hw, preprocess, resize_for
+from flawscope.inspection.resample import shrink_source
 from flawscope.inspection.runtimes import Runtime
 from flawscope.manifest import InputSpec
-from flawscope.types import ClassInfo, Finding, FloatArray, RgbImage
+from flawscope.types import ClassInfo, Finding, FloatArray, RgbImage, Scores
+
+Number = TypeVar("Number", bound=np.floating)
 
 _PIXELS_A_BATCH = 2**19
 
@@ -47,9 +53,22 @@ def label_probabilities(
     return np.concatenate(found) if found else np.zeros((0, classes), dtype=np.float32)
 
 
-def average(answers: Sequence[FloatArray]) -> FloatArray:
-    """The mean of the answers of several models, float32."""
-    return answers[0] if len(answers) == 1 else np.mean(answers, axis=0, dtype=np.float32)
+def seen_of(source: RowSource) -> Callable[[InputSpec], list[RgbImage]]:
+    """What each network sees of a picture that is read in bands: at its own size, read once a size."""
+    kept: dict[tuple[int, int], RgbImage] = {}
+
+    def picture(spec: InputSpec) -> list[RgbImage]:
+        size_hw = network_size_hw(source.size_hw, spec)
+        if size_hw not in kept:
+            kept[size_hw] = shrink_source(source, size_hw)
+        return [kept[size_hw]]
+
+    return picture
+
+
+def average(answers: Sequence[npt.NDArray[Number]]) -> npt.NDArray[Number]:
+    """The mean of the answers of several models, in their own precision."""
+    return answers[0] if len(answers) == 1 else np.mean(answers, axis=0, dtype=answers[0].dtype)
 
 
 def _batch_probabilities(
@@ -67,7 +86,7 @@ def _batch_probabilities(
 
 
 def chosen_classes(
-    scores: FloatArray, spec: InputSpec, classes: Sequence[ClassInfo], thresholds: Mapping[str, float]
+    scores: Scores, spec: InputSpec, classes: Sequence[ClassInfo], thresholds: Mapping[str, float]
 ) -> list[int]:
     """Places of the classes that K probabilities stand for, the most probable first.
 
@@ -82,7 +101,7 @@ def chosen_classes(
 def label_findings(
     image: str,
     size_hw: tuple[int, int],
-    scores: FloatArray,
+    scores: Scores,
     chosen: Sequence[int],
     classes: Sequence[ClassInfo],
 ) -> tuple[Finding, ...]:

@@ -34,6 +34,7 @@ from flawscope.training.prepare import (
     Checked,
     Prepared,
     check_dataset,
+    looked_at,
     names_sha256,
     protocol_split,
     train_part,
@@ -148,9 +149,7 @@ def make_parts(config: TrainConfig, prepared: Prepared) -> LabelParts:
         weights,
     )
     loss = build_loss(config.loss, config.input.activation, config.train.side_weight)
-    most = config.validation.max_images
-    stride = max(1, len(prepared.val) // most) if most else 1
-    seen = prepared.val[::stride][: most or None]
+    seen = looked_at(prepared.val, config.validation.max_images)
     validator = LabelValidator(seen, config.input, prepared.classes, loss, limit_bytes // 4)
     if config.classify.train_figures:
         # Drawn, not every so many: classes may take turns in the list.

@@ -93,6 +93,16 @@ def check_dataset(dataset: Dataset, split: Split, skip_bad: bool, reporter: Repo
     return Checked(usable, left, ties, classes_of, {check.name: check.size_hw for check in report.checks})
 
 
+def looked_at(val: Sequence[Sample], most: int) -> tuple[Sample, ...]:
+    """The validation images that are looked at while training: ``most`` (0 = all), evenly over the part.
+
+    The part often lists class after class or set after set, and its end is none to leave out.
+    """
+    if not 0 < most < len(val):
+        return tuple(val)
+    return tuple(val[k * len(val) // most] for k in range(most))
+
+
 def _all_ties(dataset: Dataset, split: Split, report: IntegrityReport) -> dict[str, str]:
     """Near-copies among all images of the split, also between those that train and those set aside."""
     known = {check.name: check.print for check in report.checks if check.print is not None}

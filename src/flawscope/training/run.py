@@ -38,6 +38,7 @@ from flawscope.training.losses import build_loss
 from flawscope.training.prepare import (
     Prepared,
     fingerprint,
+    looked_at,
     make_store,
     positive_shares,
     prepare,
@@ -358,9 +359,8 @@ class _Runner:
 
 
 def _validator(config: TrainConfig, prepared: Prepared) -> Validator | GridValidator:
-    options, most = config.validation, config.validation.max_images
-    stride = max(1, len(prepared.val) // most) if most else 1
-    samples = prepared.val[::stride][: most or None]
+    options = config.validation
+    samples = looked_at(prepared.val, options.max_images)
     loss = build_loss(config.loss, config.input.activation, config.train.side_weight)
     if options.figures == "dice":
         return GridValidator(
