@@ -8,6 +8,9 @@ import shlex
 import pytest
 
 from flawscope.cli.app import VERBS, main
+from flawscope.data.convert import TARGETS
+from flawscope.data.open import LAYOUTS
+from flawscope.reporting.tables import FINDINGS_COLUMNS, IMAGES_COLUMNS
 
 from .source import ROOT
 
@@ -43,3 +46,22 @@ def test_every_command_shown_has_its_verb_and_options(
     known = set(re.findall(r"--[a-z][a-z-]*", capsys.readouterr().out)) | {"--verbose", "--help"}
     used = {word.partition("=")[0] for word in words if word.startswith("--")}
     assert used <= known
+
+
+@pytest.mark.parametrize(
+    ("head", "columns"), [("findings.csv", FINDINGS_COLUMNS), ("images.csv", IMAGES_COLUMNS)]
+)
+def test_the_page_of_folders_explains_every_column(head: str, columns: tuple[str, ...]) -> None:
+    page = (ROOT / "docs" / "folders.md").read_text(encoding="utf-8")
+    table = page.partition(f"Columns of `{head}`")[2].partition("| column |")[2].partition("\n\n")[0]
+    cells = " ".join(line.split("|")[1] for line in table.splitlines()[1:])
+    assert set(re.findall(r"`(\w+)`", cells)) == set(columns)
+
+
+def test_the_page_of_layouts_lists_all_that_are_read_and_written() -> None:
+    page = (ROOT / "docs" / "layouts.md").read_text(encoding="utf-8")
+    read, _, written = page.partition("## From one layout to another")
+    names = r"^\| `([a-z-]+)` \|"
+    assert set(re.findall(names, read, flags=re.MULTILINE)) == LAYOUTS.keys()
+    written = written.partition("## `dataset.toml`")[0]
+    assert set(re.findall(names, written, flags=re.MULTILINE)) == TARGETS.keys()

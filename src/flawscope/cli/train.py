@@ -43,8 +43,8 @@ def train(
         typer.Option(
             "--resume",
             help=(
-                "Go on with the run in --out, as it began: give the same options again, or leave them out; "
-                "others are refused."
+                "Go on with the run in --out, as it began: name recipe and --data again; give the other "
+                "options as they were, or leave them out. Others are refused."
             ),
         ),
     ] = False,
