@@ -23,19 +23,9 @@ from flawscope.measurement.scale import ScaleTable, load_scale_file
 from flawscope.reporting.tables import FINDINGS_COLUMNS, IMAGES_COLUMNS
 from flawscope.types import RgbImage, Scale
 
-from .runs import do, photographs, rows, tree
+from .runs import do, rows, tree
 from .test_inspector import photograph
 from .toy_networks import dark_bundle
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Bundle:
-    return dark_bundle(tmp_path / "bundle")
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    return photographs(tmp_path / "photos")
 
 
 def test_the_default_outputs_are_all_there(bundle: Bundle, photos: Path, tmp_path: Path) -> None:

@@ -17,18 +17,8 @@ from flawscope.inspection.run import RunSettings, inspect_folder
 from flawscope.measurement.scale import ScaleTable
 from flawscope.types import Scale
 
-from .runs import do, photographs, rows, tree
+from .runs import do, rows, tree
 from .toy_networks import dark_bundle
-
-
-@pytest.fixture
-def bundle(tmp_path: Path) -> Bundle:
-    return dark_bundle(tmp_path / "bundle")
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    return photographs(tmp_path / "photos")
 
 
 def test_a_folder_tells_of_the_latest_run_alone(bundle: Bundle, photos: Path, tmp_path: Path) -> None:

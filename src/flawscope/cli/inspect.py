@@ -146,8 +146,7 @@ def tell(result: RunResult, as_json: bool) -> None:
     extra += f", {summary['skipped']} other files skipped" if summary["skipped"] else ""
     typer.echo(
         f"{_counted(done, 'image')} inspected{extra}: {_counted(summary['findings'], 'finding')} in "
-        f"{_counted(summary['defective'], 'image')} "
-        f"({summary['seconds']:.1f} s)"
+        f"{_counted(summary['defective'], 'image')} ({summary['seconds']:.1f} s)"
     )
     shown = result.files.get("html") or result.files.get("csv") or ""
     typer.echo(f"Results: {result.out / shown}")

@@ -18,9 +18,6 @@ from flawscope.types import IGNORE_INDEX, ClassInfo, Mask
 
 BACKGROUND, IGNORE = "background", "ignore"
 
-NOT_COUNTED, ALWAYS_WRONG = "not in the truth, so not counted", "not in the truth, so wrong wherever named"
-"""Said of classes that the model has and the truth has not."""
-
 
 @dataclass(frozen=True, slots=True)
 class ClassMatch:
@@ -35,8 +32,23 @@ class ClassMatch:
     order: tuple[int, ...]
     """Truth ids in the order of the channels of an H x W x C mask."""
     ignored_ids: tuple[int, ...] = ()
-    notes: tuple[str, ...] = ()
-    """What the user should be told."""
+    silent: tuple[str, ...] = ()
+    """Names of the model's classes that the truth never gives."""
+    partners: tuple[str, ...] = ()
+    """Who was taken for whom, where names did not say it."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should be told where pixels are marked."""
+        return (*self.partners, *self._of_silent("not counted"))
+
+    @property
+    def label_notes(self) -> tuple[str, ...]:
+        """As ``notes``, of labels: an answer of the whole image that the truth never gives is still given."""
+        return (*self.partners, *self._of_silent("wrong wherever named"))
+
+    def _of_silent(self, what: str) -> tuple[str, ...]:
+        return (f"not in the truth, so {what}: {', '.join(self.silent)}",) if self.silent else ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -133,16 +145,14 @@ def _match(
         raise ClassMappingError(
             f"No class of the data set is mapped to a class of the model.\n{_both(truth, model)}"
         )
-    silent = [info.name for info in model if not ids[info.name]]
-    if silent:
-        notes.append(f"{NOT_COUNTED}: {', '.join(silent)}")
     return ClassMatch(
         classes=tuple(model[k] for k in counted),
         planes=tuple(counted),
         truth_ids=tuple(ids[model[k].name] for k in counted),
         order=tuple(info.id for info in truth),
         ignored_ids=tuple(i for i, goal in target.items() if goal == IGNORE),
-        notes=tuple(notes),
+        silent=tuple(info.name for info in model if not ids[info.name]),
+        partners=tuple(notes),
     )
 
 

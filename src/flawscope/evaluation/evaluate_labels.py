@@ -10,7 +10,7 @@ from typing import Protocol
 from flawscope.data.dataset import Dataset
 from flawscope.data.mask_labels import DEFECT, as_defects, as_labels
 from flawscope.errors import DataError, ImageError
-from flawscope.evaluation.classes import ALWAYS_WRONG, NOT_COUNTED, ClassMatch
+from flawscope.evaluation.classes import ClassMatch
 from flawscope.evaluation.classification import Answer, Head, gather
 from flawscope.evaluation.classification_metrics import LabelMetrics, measure_answers
 from flawscope.evaluation.metrics import Failed
@@ -106,14 +106,12 @@ class LabelRun:
         if self.unlabelled:
             count, first = len(self.unlabelled), self.unlabelled[0]
             notes = [f"{count} images without a label that counts were passed over, e.g. {first}", *notes]
-        # A label is an answer of the whole image: one that the truth never gives is still given.
-        told = [note.replace(NOT_COUNTED, ALWAYS_WRONG) for note in self.match.notes]
         metrics = measure_answers(
             answers,
             part=self.part,
             model=model,
             failed=self.failed,
-            notes=(*notes, *told),
+            notes=(*notes, *self.match.label_notes),
             draws=draws,
             seed=seed,
         )
