@@ -74,6 +74,21 @@ def test_equal_stems_keep_their_suffix(bundle: Bundle, tmp_path: Path) -> None:
     assert [row["image"] for row in rows(tmp_path / "out" / "images.csv")] == ["a.jpg", "a.png"]
 
 
+def test_the_record_tells_which_mask_and_overlay_are_of_which_image(bundle: Bundle, tmp_path: Path) -> None:
+    for folder in ("east", "west"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(photograph()).save(tmp_path / folder / "a.jpg")
+    (tmp_path / "west" / "bad.jpg").write_bytes(b"no image")
+    out = tmp_path / "out"
+    do(bundle, tmp_path / "east", out, inputs=(tmp_path / "east", tmp_path / "west"))
+    told = json.loads((out / "run.json").read_text(encoding="utf-8"))["outputs"]
+    assert told == {
+        f"{folder}/a.jpg": [f"masks/{folder}/a.png", f"overlays/{folder}/a.jpg"]
+        for folder in ("east", "west")
+    }
+    assert {name for names in told.values() for name in names} <= tree(out)
+
+
 def test_an_image_is_told_by_its_own_name(bundle: Bundle, tmp_path: Path) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()

@@ -10,6 +10,7 @@ import pytest
 
 import flawscope
 from flawscope.bundle import Bundle
+from flawscope.images.listing import list_images
 from flawscope.inspection import run
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.outputs import FORMATS
@@ -29,6 +30,16 @@ def test_a_folder_tells_of_the_latest_run_alone(bundle: Bundle, photos: Path, tm
     assert [row["image"] for row in rows(out / "images.csv")] == ["bar.png"]
     do(bundle, photos, out, formats=("html",), resume=True)
     assert tree(out) == {"report.html", "run.json"}, "also where images are left out that are done"
+
+
+def test_nothing_that_a_run_writes_is_an_image_of_the_next(
+    bundle: Bundle, photos: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    do(bundle, photos, out, formats=FORMATS)
+    assert list(out.rglob("*.png"))
+    assert list(out.rglob("*.jpg"))
+    assert list_images([out])[0] == []
 
 
 def test_what_others_put_into_the_folder_stays(bundle: Bundle, photos: Path, tmp_path: Path) -> None:

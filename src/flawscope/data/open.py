@@ -66,7 +66,11 @@ LAYOUTS: dict[str, Layout] = {
         "images/* and masks/* of the same stem, or X.jpg beside X.png or X_label.png",
     ),
     "crackforest": Layout(crackforest.detect, crackforest.read, "images/*.jpg and groundTruth/*.mat"),
-    "coco": Layout(coco.detect, coco.read, "annotations/*.json (COCO instances) and images/*"),
+    "coco": Layout(
+        coco.detect,
+        coco.read,
+        "annotations/*.json (COCO instances) and images/*, or PART/*.json beside images",
+    ),
     "label-studio": Layout(
         label_studio.detect, label_studio.read, "a JSON export of Label Studio (a list of tasks) and images/*"
     ),

@@ -14,8 +14,9 @@ from flawscope.images.sniff import is_image_name
 
 STATE_FOLDER = ".flawscope"
 """Where an inspection keeps its journal, in its output folder."""
-_RESULT_FOLDERS = frozenset({"masks", "overlays", "explain"})
-"""Where an inspection writes pictures, beside its ``run.json``."""
+MASKS_FOLDER, OVERLAYS_FOLDER, EXPLAIN_FOLDER = "masks", "overlays", "explain"
+"""Where an inspection writes pictures, beside its ``run.json``; they are no images to inspect."""
+_RESULT_FOLDERS = frozenset({MASKS_FOLDER, OVERLAYS_FOLDER, EXPLAIN_FOLDER})
 
 
 @dataclass(frozen=True, slots=True)

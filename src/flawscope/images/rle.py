@@ -142,9 +142,11 @@ def _from_counts(counts: Sequence[int], size: int) -> BinaryMask:
         raise RleError("a count is negative or no whole number.\nExpected counts of pixels.")
     if any(count == 0 for count in counts[1:]):
         raise RleError("a run has length 0.\nExpected at least 1 (only the first count may be 0).")
+    total = sum(counts)
+    if total != size:
+        found = total if total < 1 << 63 else "more than any image has"
+        raise RleError(f"the counts sum to {found}.\nExpected {size}, the pixels of the mask.")
     edges = np.cumsum(np.asarray(counts, dtype=np.int64)) if len(counts) else np.zeros(1, np.int64)
-    if int(edges[-1]) != size:
-        raise RleError(f"the counts sum to {int(edges[-1])}.\nExpected {size}, the pixels of the mask.")
     return _fill(edges[0:-1:2].tolist(), edges[1::2].tolist(), size)
 
 

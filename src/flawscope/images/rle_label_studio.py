@@ -58,7 +58,7 @@ def unpack(numbers: Sequence[int], size_hw: tuple[int, int]) -> npt.NDArray[np.u
         ValueError: no bytes, broken off, or not of this size.
     """
     try:
-        data = bytes(numbers)
+        data = bytes(iter(numbers))  # of a bare number, bytes() would make so many zeros
     except (TypeError, ValueError):
         raise ValueError("is no list of bytes.\nExpected numbers 0 to 255.") from None
     if len(data) * 8 < _HEADER_BITS:

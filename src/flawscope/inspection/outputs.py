@@ -10,6 +10,7 @@ from typing import Any
 
 from flawscope.errors import UsageError
 from flawscope.images.atomic import write_text_atomic
+from flawscope.images.listing import EXPLAIN_FOLDER, MASKS_FOLDER, OVERLAYS_FOLDER
 from flawscope.inspection.bands import RowSource
 from flawscope.inspection.mask_files import mask_name, plane_stem, write_masks
 from flawscope.inspection.preprocess import scaled_size_hw
@@ -76,9 +77,9 @@ def image_files(
     files = []
     if "masks" in formats:
         stems = [stem_path, *(plane_stem(stem_path, class_id) for class_id in overlapping)]
-        files += [out / "masks" / mask_name(stem, size_hw) for stem in stems]
+        files += [out / MASKS_FOLDER / mask_name(stem, size_hw) for stem in stems]
     if "overlays" in formats:
-        files.append(out / "overlays" / f"{stem_path}.jpg")
+        files.append(out / OVERLAYS_FOLDER / f"{stem_path}.jpg")
     if "html" in formats:
         files.append(picture)
     if SUBMISSIONS.keys() & set(formats):
@@ -88,7 +89,7 @@ def image_files(
 
 def explained_path(out: Path, stem_path: str) -> Path:
     """Where what the network looks at in an image is drawn."""
-    return out / "explain" / f"{stem_path}.png"
+    return out / EXPLAIN_FOLDER / f"{stem_path}.png"
 
 
 def run_files(formats: Sequence[str], task: Task) -> list[str]:
@@ -116,18 +117,34 @@ def write_image(
     Raises OutputError.
     """
     if "masks" in formats and inspection.prediction is not None:
-        write_masks(out / "masks", stem_path, inspection.prediction)
+        write_masks(out / MASKS_FOLDER, stem_path, inspection.prediction)
     if SUBMISSIONS.keys() & set(formats) and inspection.prediction is not None:
         write_marks(marks_path(picture), inspection.prediction)
     drawn: RgbImage | None = None
     if "overlays" in formats:
         drawn = _drawn(source, inspection, classes, MAX_SIDE_PX)
-        write_overlay(out / "overlays" / f"{stem_path}.jpg", drawn)
+        write_overlay(out / OVERLAYS_FOLDER / f"{stem_path}.jpg", drawn)
     if "html" in formats:
         if drawn is None or max(drawn.shape) > _PICTURE_SIDE_PX:
             # Drawn anew at its own size: outlines of a large overlay would vanish when it is made small.
             drawn = _drawn(source, inspection, classes, _PICTURE_SIDE_PX)
         write_overlay(picture, drawn)
+
+
+def _pictures_by_image(stems: Sequence[str], record: RunRecord) -> dict[str, list[str]]:
+    """Image -> its masks and overlay below the output folder: where two stems clash the names alone do not
+    tell. Images that failed are left out."""
+    inspector = record.inspector
+    overlapping = inspector.class_ids if inspector.overlapping else ()
+    formats = [name for name in ("masks", "overlays") if name in record.formats]
+    here = Path()
+    return {
+        item.image: [
+            path.as_posix() for path in image_files(here, stem, item.size_hw, overlapping, formats, here)
+        ]
+        for item, stem in zip(record.inspections, stems, strict=True)
+        if item.status == "ok"
+    }
 
 
 def _drawn(source: RowSource, inspection: Inspection, classes: Sequence[ClassInfo], side_px: int) -> RgbImage:
@@ -152,9 +169,9 @@ def write_run(
             names = [item.name for item in record.inspector.classes]
             write_csv(out / _SCORES, ["image", *names], map(partial(score_row, names), record.inspections))
             files["scores"] = _SCORES
-    for name in ("masks", "overlays"):
+    for name, folder in (("masks", MASKS_FOLDER), ("overlays", OVERLAYS_FOLDER)):
         if name in record.formats:
-            files[name] = name
+            files[name] = folder
     for name, (file, write) in _RUN_FILES.items():
         if name in record.formats:
             write(out / file, record)
@@ -170,7 +187,7 @@ def write_run(
     if "html" in record.formats:
         write_html(out / _REPORT, stems, pictures, record, list(files.values()))
         files["html"] = _REPORT
-    content: dict[str, Any] = record.to_json()
+    content: dict[str, Any] = record.to_json() | {"outputs": _pictures_by_image(stems, record)}
     write_text_atomic(out / _RECORD, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     files["run"] = _RECORD
     return files

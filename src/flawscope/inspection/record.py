@@ -106,7 +106,7 @@ def _width_facts(inspector: Inspector) -> dict[str, Any]:
     told = inspector.bundle.manifest.width_errors
     return {
         name: {"network_bias_px": round(error.bias_px, 3), "rule": told[name].rule, "data": told[name].data}
-        for name, error in width_errors_of(inspector.bundles, inspector.thresholds, 1.0).items()
+        for name, error in width_errors_of(inspector.bundles, inspector.thresholds).items()
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from flawscope.images.listing import OVERLAYS_FOLDER
 from flawscope.inspection.inspector import Inspector
 from flawscope.inspection.promises import promise_notes, promise_records
 from flawscope.inspection.record import RunRecord
@@ -33,7 +34,7 @@ def write_html(
     overlays = "overlays" in record.formats
     count = len(record.inspections)
     images = [
-        _image(item, picture, count, f"overlays/{stem}.jpg" if overlays else "")
+        _image(item, picture, count, f"{OVERLAYS_FOLDER}/{stem}.jpg" if overlays else "")
         for item, stem, picture in zip(record.inspections, stems, pictures, strict=True)
     ]
     facts = record.to_json()
@@ -101,7 +102,7 @@ def _settings(record: RunRecord) -> list[tuple[str, str]]:
     ]
     if scales != "native":
         shown.append(("fusion of working scales", options.fusion))
-    for name, error in width_errors_of(record.inspector.bundles, record.inspector.thresholds, 1.0).items():
+    for name, error in width_errors_of(record.inspector.bundles, record.inspector.thresholds).items():
         told = record.inspector.bundle.manifest.width_errors[name]
         shown.append(
             (

@@ -11,7 +11,7 @@ from typing import Any
 
 from flawscope.errors import DataError, ImageError, OutputError, UsageError
 from flawscope.images.atomic import make_folder, write_bytes_atomic
-from flawscope.images.listing import STATE_FOLDER
+from flawscope.images.listing import EXPLAIN_FOLDER, STATE_FOLDER
 from flawscope.images.sources import InputImage, list_images
 from flawscope.inspection.explain import Drawer
 from flawscope.inspection.inspector import Inspector, open_image
@@ -294,7 +294,7 @@ def _write_run(run: _Run, stems: Sequence[str], record: RunRecord) -> dict[str, 
         files = dict(write_run(out, stems, [run.journal.picture_path(stem) for stem in stems], record))
         held.keep_only(names)
     if run.settings.explainer is not None:
-        files["explain"] = "explain"
+        files["explain"] = EXPLAIN_FOLDER
     return files
 
 

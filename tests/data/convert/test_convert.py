@@ -301,6 +301,38 @@ def test_bad_images_stop_or_are_listed(tmp_path: Path) -> None:
         assert [Path(problem.path).name for problem in result.left_out] == ["b.png"]
 
 
+@pytest.mark.parametrize("target", MASK_TARGETS)
+def test_images_that_break_off_are_refused_though_their_files_are_copied(target: str, tmp_path: Path) -> None:
+    """A header that reads well was enough for a copy."""
+    for folder in ("images", "masks"):
+        (tmp_path / "from" / folder).mkdir(parents=True)
+    for name in ("a", "b"):
+        Image.fromarray(picture(1, (80, 90))).save(tmp_path / "from" / "images" / f"{name}.jpg")
+        Image.fromarray(np.eye(80, 90, dtype=np.uint8) * 255).save(
+            tmp_path / "from" / "masks" / f"{name}.png"
+        )
+    whole = (tmp_path / "from" / "images" / "b.jpg").read_bytes()
+    (tmp_path / "from" / "images" / "b.jpg").write_bytes(whole[: len(whole) // 2])
+    data = open_dataset(tmp_path / "from")
+    with pytest.raises(DataError, match=r"b\.jpg: truncated or damaged JPEG(.|\n)*--skip-bad"):
+        convert([data], target, tmp_path / "set")
+    assert [path.name for path in tmp_path.iterdir()] == ["from"]
+    result = convert([data], target, tmp_path / "set", ConvertOptions(skip_bad=True))
+    assert (result.images, len(result.left_out)) == (1, 1)
+
+
+def test_idx_holds_one_byte_a_label(tmp_path: Path) -> None:
+    data = classified([(0,), (256,)], tuple(f"c{number}" for number in range(257)), grey=True)
+    with pytest.raises(DataError, match="here are 257 classes"):
+        convert([data], "idx", tmp_path / "set")
+
+
+def test_yolo_names_no_path_that_depends_on_where_a_trainer_runs(tmp_path: Path) -> None:
+    convert([made([np.ones(SIZE_HW, np.uint8)])], "yolo", tmp_path / "set")
+    text = (tmp_path / "set" / "data.yaml").read_text(encoding="utf-8")
+    assert text == 'train: images\nval: images\nnames:\n  0: "crack"\n'
+
+
 def test_a_bad_image_takes_no_other_with_it(tmp_path: Path) -> None:
     """The truth of all images may stand in one file."""
     (tmp_path / "from" / "train_images").mkdir(parents=True)

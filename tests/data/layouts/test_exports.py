@@ -94,6 +94,71 @@ def test_label_studio_tasks_that_nobody_labelled_are_not_clean(tmp_path: Path) -
     assert not np.any(clean["a1"].mask)
 
 
+def test_label_studio_names_the_data_after_long_annotations(tmp_path: Path) -> None:
+    """In a full export the annotations of a task come before its data; brushed ones are long."""
+    noise = np.random.default_rng(1).random((40, *SIZE_HW)) > 0.5
+    long = {"id": 1, "annotations": [{"result": list(map(brush, noise))}], "data": {"image": "a0.png"}}
+    root = studio(tmp_path, long)
+    assert (root / "export.json").read_text().index('"data"') > 1 << 16
+    data = open_dataset(root)
+    assert data.layout == "label-studio"
+    assert np.array_equal(data["a0"].mask, noise.any(axis=0))
+
+
+def test_label_studio_json_min(tmp_path: Path) -> None:
+    """An entry an annotation: the labels stand under the name of their control, beside the image."""
+    size = {"original_width": SIZE_HW[1], "original_height": SIZE_HW[0]}
+    rest = {"annotator": 1, "annotation_id": 7, "created_at": "2024-05-01T10:00:00Z", "lead_time": 1.5}
+    first = {"image": "/data/upload/1/a0.png", "id": 1, "tag": [brush(block())["value"] | size]} | rest
+    later = first | {"tag": [brush(1 - block())["value"] | size], "annotation_id": 8}
+    clean = {"image": "/data/upload/1/a1.png", "id": 2, "quality": "good"} | rest
+    data = open_dataset(studio(tmp_path, first, later, clean))
+    assert data.layout == "label-studio"
+    assert data.names == ("a0", "a1")
+    assert np.array_equal(data["a0"].mask, block())
+    assert not np.any(data["a1"].mask)
+
+
+def test_label_studio_images_by_the_name_they_had_before_the_upload(tmp_path: Path) -> None:
+    root = studio(tmp_path, task("/data/upload/1/8f2e0a3b-a0.png", brush(block())))
+    assert open_dataset(root).names == ("a0",)
+
+
+def test_label_studio_regions_of_two_labels_and_of_plain_labels(tmp_path: Path) -> None:
+    both = brush(block())
+    both["value"]["brushlabels"] = ["crack", "rust"]
+    points = {"points": [[25, 25], [50, 25], [50, 50], [25, 50]]}
+    plain = [{"type": "polygon", "value": points}, {"type": "labels", "value": points | {"labels": ["rust"]}}]
+    text = {"type": "labels", "value": {"start": 1, "end": 4, "text": "wet", "labels": ["word"]}}
+    data = open_dataset(studio(tmp_path, task("a0.png", both), task("a1.png", *plain, text)))
+    assert [info.name for info in data.classes] == ["crack", "rust"]
+    assert np.array_equal(data["a0"].mask, np.stack([block(), block()], axis=2))
+    assert np.array_equal(data["a1"].mask[..., 1], block())
+    assert "result 3: is left out" in str(data.problems[0])
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ({"image_rotation": 90}, "drawn on the picture turned by 90 degrees"),
+        ({"original_width": 320, "original_height": 100}, "drawn on 320 x 100 px, but the image has 32 x 24"),
+        ({"value": {"rle": 10**12, "brushlabels": ["crack"]}}, "is no list of bytes"),
+        ({"value": {"x": 300, "y": 1, "width": 9, "height": 9, "rectanglelabels": ["x"]}}, "lies outside"),
+    ],
+)
+def test_label_studio_regions_of_another_picture(tmp_path: Path, more: dict[str, Any], says: str) -> None:
+    with pytest.raises(DataError, match=rf"result 1: .*{says}"):
+        open_dataset(studio(tmp_path, task("a0.png", brush(block()) | more)))
+
+
+def test_label_studio_smaller_copies_have_the_proportions_of_their_originals(tmp_path: Path) -> None:
+    rectangle = {"value": {"x": 25, "y": 25, "width": 25, "height": 25, "rectanglelabels": ["spall"]}}
+    data = open_dataset(
+        studio(tmp_path, task("a0.png", rectangle | {"original_width": 4000, "original_height": 3010}))
+    )
+    assert np.array_equal(data["a0"].mask, block())
+
+
 def test_label_studio_image_beside_other_fields(tmp_path: Path) -> None:
     one = task("a0.png", brush(block())) | {"data": {"inspector": "Bob", "image": "/data/upload/1/a0.png"}}
     assert open_dataset(studio(tmp_path, one)).names == ("a0",)
@@ -202,6 +267,10 @@ def test_cvat_masks_polygons_and_boxes(tmp_path: Path) -> None:
         ('<image name="a1.png"><mask label="crack" rle="0, 4"/></image>', "no whole left"),
         (f'<image name="a1.png">{MASK.replace("48", "47")}</image>', "counts sum to 47"),
         ('<image name="a1.png"><box label="crack" xtl="x"/></image>', "no number"),
+        (
+            '<image name="a1.png"><box label="crack" xtl="40" ytl="5" xbr="50" ybr="9"/></image>',
+            "box 1: lies outside its image of 32 x 24 px",
+        ),
         ('<image name="a1.png"><polygon label="crack" points="1,1;2,2"/></image>', "three points"),
         ('<image name="a1.png"><polygon label="crack" points="0,0;9,9;9,0;0,9"/></image>', "crosses itself"),
     ],
@@ -213,6 +282,22 @@ def test_cvat_names_what_it_cannot_use(tmp_path: Path, bad: str, words: str) -> 
     data = open_dataset(root, skip_bad=True)
     assert "a0" in data
     assert len([problem for problem in data.problems if problem.kind != "no-label"]) == 1
+
+
+@pytest.mark.parametrize("names", [("Train", "Test"), ("east", "default")])
+def test_cvat_subsets_of_a_project(tmp_path: Path, names: tuple[str, str]) -> None:
+    """Images of a project lie in folders of their subsets, which the names in the file leave out."""
+    for number, subset in enumerate(names):
+        save(tmp_path / "images" / subset / "b.png", photo(number))
+    first, second = (
+        f'<image id="0" name="b.png" subset="{name}" task_id="3" width="32" height="24">' for name in names
+    )
+    data = open_dataset(cvat(tmp_path, f"{first}{MASK}</image>{second}</image>"))
+    assert data.names == tuple(f"{subset}/b" for subset in names)
+    assert np.array_equal(data[f"{names[0]}/b"].mask, block())
+    assert not np.any(data[f"{names[1]}/b"].mask)
+    parts = data.default_split.parts if data.default_split else None
+    assert parts == ({"train": ("Train/b",), "test": ("Test/b",)} if names[0] == "Train" else None)
 
 
 def test_cvat_refuses_entities_and_broken_files(tmp_path: Path) -> None:

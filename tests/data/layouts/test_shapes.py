@@ -224,25 +224,6 @@ def test_yolo(tmp_path: Path, row: str, names: str) -> None:
     assert not np.any(dataset["2"].mask)
 
 
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [
-        ("names:\n  0: crack\n  2: spall\n", ["crack", "class-2", "spall"]),
-        ('names: [\'crack, fine\', it\'s, "a \\"b\\" # c"]\n', ["crack, fine", "it's", 'a "b" # c']),
-        ("names:\n- 'it''s'\n- wet: dry # x\n", ["it's", "wet: dry"]),
-    ],
-)
-def test_yolo_names_as_yaml_writes_them(tmp_path: Path, names: str, expected: list[str]) -> None:
-    root = _yolo(tmp_path, ROW, names)
-    (root / "args.yaml").write_text("lr: 1\n")
-    assert [info.name for info in open_dataset(root).classes] == expected
-
-
-def test_yolo_class_number_beyond_a_mask(tmp_path: Path) -> None:
-    with pytest.raises(LayoutError, match="names the class 999999999"):
-        open_dataset(_yolo(tmp_path, ROW, "names:\n  999999999: x\n"))
-
-
 def test_yolo_without_names_and_with_parts(tmp_path: Path) -> None:
     for part in ("train", "val"):
         save(tmp_path / f"images/{part}/{part}.jpg", photo(len(part)))
@@ -269,6 +250,22 @@ def test_yolo_bad_rows(tmp_path: Path, row: str, says: str) -> None:
     with pytest.raises(DataError, match=rf"1\.txt, row 2: .*{says}"):
         open_dataset(tmp_path)
     assert len(open_dataset(tmp_path, skip_bad=True).problems) == 1
+
+
+@pytest.mark.parametrize("first", ["\n", "\ufeff"])
+def test_yolo_is_told_whatever_stands_beside_the_rows(tmp_path: Path, first: str) -> None:
+    """Class names among the rows, files of a Mac's archive, an empty line or a byte order mark."""
+    _yolo(tmp_path, "")
+    (tmp_path / "labels/1.txt").rename(tmp_path / "labels/x.txt")
+    (tmp_path / "labels/x.txt").write_text(first + ROW, encoding="utf-8")
+    save(tmp_path / "images/x.jpg", photo(3))
+    (tmp_path / "data.yaml").unlink()
+    (tmp_path / "labels/classes.txt").write_text("crack\nspall\n")
+    (tmp_path / "labels/._x.txt").write_bytes(b"\x00\x05\x16\x07")
+    dataset = open_dataset(tmp_path)
+    assert dataset.layout == "yolo"
+    assert [info.name for info in dataset.classes] == ["crack", "spall"]
+    assert np.array_equal(dataset["x"].mask == 2, EXPECTED)
 
 
 def test_yolo_label_without_image(tmp_path: Path) -> None:
@@ -308,6 +305,7 @@ def test_voc_boxes_are_filled_and_said_to_be_rough(tmp_path: Path) -> None:
         (_object(box=(1, 2, "inf", 4)), "object 2: has no box of four numbers"),
         ("<size><width>320</width><height>240</height></size>", "says 320 x 240 px, but 1.jpg has 32 x 24"),
         (_object(box=(9, 2, 3, 4)), "sides are swapped"),
+        (_object(box=(500, 700, 900, 800)), r"1\.xml: object 2 lies outside 1\.jpg of 32 x 24 px"),
         (_object(name=""), "has no name"),
         ("<object>", "cannot be read as XML"),
     ],
@@ -325,6 +323,15 @@ def test_voc_images_that_nothing_is_known_of_are_no_clean_ones(tmp_path: Path) -
     with pytest.raises(DataError, match=r"another image has the name of 1\.xml"):
         open_dataset(tmp_path)
     assert open_dataset(tmp_path, skip_bad=True).names == ("1",)
+
+
+def test_voc_of_a_macs_archive_with_difficult_objects(tmp_path: Path) -> None:
+    difficult = _object().replace("<bndbox>", "<truncated>1</truncated><difficult>1</difficult><bndbox>")
+    _voc(tmp_path, difficult + _object(box=(20, 2, 22, 3)))
+    (tmp_path / "Annotations/._1.xml").write_bytes(b"\x00\x05\x16\x07")
+    dataset = open_dataset(tmp_path)
+    assert np.array_equal(dataset["1"].mask[:, :15], EXPECTED[:, :15])
+    assert "1 objects are marked difficult; they count like the others" in str(dataset.problems[1])
 
 
 def test_voc_entities_and_partners(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from flawscope.data.split_file import write_split
 from flawscope.errors import DataError, ImageError, UsageError
 from flawscope.images.atomic import new_folder
 from flawscope.images.memory import check_size
-from flawscope.images.sources import is_image_name, read_size
+from flawscope.images.sources import is_image_name
 from flawscope.types import IGNORE_INDEX, Task
 
 __all__ = ["TARGETS", "ConvertOptions", "ConvertResult", "Target", "convert", "make_plan"]
@@ -226,11 +226,12 @@ def _converted(entry: Entry, copied: bool, plan: Plan, options: ConvertOptions) 
     sample, size_hw = entry.sample, options.size_hw
     if size_hw is not None:
         check_size(sample.name, size_hw, _RESIZED_BYTES_PER_PX)
-    image = None if copied else sample.image()
-    found_hw = read_size(sample.image_path) if image is None else (image.shape[0], image.shape[1])
-    if image is not None and size_hw is not None:
-        image = resize_image(image, size_hw)
-    final_hw = size_hw or found_hw
+    # Read even where the file is copied: what breaks off within would be copied as it is.
+    pixels = sample.image()
+    final_hw = size_hw or (pixels.shape[0], pixels.shape[1])
+    if size_hw is not None:
+        pixels = resize_image(pixels, size_hw)
+    image = None if copied else pixels
     if plan.task == "classification":
         labels = tuple(sorted({entry.class_ids[number] for number in sample.labels}))
         return Converted(entry, image, final_hw, labels=labels)

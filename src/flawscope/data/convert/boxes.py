@@ -42,7 +42,8 @@ class YoloWriter:
         lines = [f"{part}: images/{part}" for part in parts] or ["train: images", "val: images"]
         names = [json.dumps(info.name, ensure_ascii=False) for info in self.folder.plan.classes]
         lines += ["names:", *(f"  {number}: {name}" for number, name in enumerate(names))]
-        self.folder.write_text("data.yaml", "path: .\n" + "\n".join(lines) + "\n")
+        # Without a path the folders are those beside the file; "." would be where the trainer runs.
+        self.folder.write_text("data.yaml", "\n".join(lines) + "\n")
         self.folder.describe("yolo")
 
 

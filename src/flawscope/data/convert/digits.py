@@ -10,6 +10,8 @@ from flawscope.data.layouts.idx import IMAGES_MAGIC, LABELS_MAGIC, PREFIX_OF_PAR
 from flawscope.errors import DataError
 from flawscope.images.atomic import write_bytes_atomic
 
+_MOST_CLASSES = 256
+
 
 class IdxWriter:
     """``train-*`` and ``t10k-*`` (the part ``test``), gzipped; samples are named by part and number."""
@@ -19,6 +21,9 @@ class IdxWriter:
         self.size_hw: tuple[int, int] | None = None
         self.images: dict[str, bytearray] = {}
         self.labels: dict[str, bytearray] = {}
+        count = max((info.id for info in folder.plan.classes), default=0) + 1
+        if count > _MOST_CLASSES:
+            raise DataError(f"idx has one byte a label; here are {count} classes.\nChoose csv-labels.")
 
     def add(self, item: Converted) -> None:
         """Keep the image and its class. Raises DataError where the files cannot hold it."""

@@ -1,12 +1,14 @@
 """Layout ``coco``: instances in JSON files, as polygons or run lengths (compressed or not).
 
-``annotations/*.json`` or ``*.json`` in the root; images in ``images/``, in a folder of the JSON file's part
-(``train2017``), or beside the JSON file.
+``annotations/*.json`` or ``*.json`` in the root, or else ``*.json`` in folders of parts (``train/``, as
+Roboflow writes them); images in ``images/``, in a folder of the JSON file's part (``train2017``), or beside
+the JSON file.
+
+What is marked ``iscrowd`` counts as a mark of its class: CVAT says so of every brushed mask.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,32 +16,29 @@ from typing import Any
 
 from flawscope.data.dataset import Dataset
 from flawscope.data.description import ReadOptions
-from flawscope.data.layouts.pairs import PART_OF_FOLDER, files_below
+from flawscope.data.layouts.json_files import both_ends, read_json
+from flawscope.data.layouts.pairs import PART_OF_FOLDER, files_below, subfolders
 from flawscope.data.layouts.rows import Refusals
-from flawscope.data.layouts.shapes import Annotated, Shape, build, crosses_itself
+from flawscope.data.layouts.shapes import Annotated, Shape, build, crosses_itself, lies_outside
 from flawscope.errors import DataError, ImageError, LayoutError
 from flawscope.images.rle import decode_rle
 from flawscope.images.sources import read_size
 
 _KEYS = ("images", "annotations", "categories")
-_PEEK_BYTES = 1 << 16
 
 
 def _files(root: Path) -> list[Path]:
     found = [*sorted(root.glob("annotations/*.json")), *sorted(root.glob("*.json"))]
-    return [path for path in found if path.name != "split.json" and _looks_right(path)]
+    parts = [folder for folder in subfolders(root) if folder.name.lower() in PART_OF_FOLDER]
+    inner = [path for folder in parts for path in sorted(folder.glob("*.json"))]
+    good = [path for path in found if path.name != "split.json" and _looks_right(path)]
+    return good or [path for path in inner if _looks_right(path)]
 
 
 def _looks_right(path: Path) -> bool:
-    """The keys may stand anywhere in a large file, so that a small part of it may show only some."""
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(_PEEK_BYTES)
-            stream.seek(max(0, path.stat().st_size - _PEEK_BYTES))
-            tail = stream.read()
-    except OSError:
-        return False
-    return sum(f'"{key}"'.encode() in head + tail for key in _KEYS) >= 2 and b'"file_name"' in head + tail
+    """A small part of a large file may show only some of its keys."""
+    ends = both_ends(path)
+    return sum(f'"{key}"'.encode() in ends for key in _KEYS) >= 2 and b'"file_name"' in ends
 
 
 def detect(root: Path) -> bool:
@@ -58,16 +57,17 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     if not files:
         raise LayoutError(f"{root}: is no coco set.\nExpected a JSON file with {', '.join(_KEYS)}.")
     contents = [(path, _load(path)) for path in files]
+    refused = Refusals(options.skip_bad)
+    _leave_out_groups(contents, refused)
     every = (item for _, content in contents for item in content["categories"])
     # The files name the classes; only where dataset.toml numbers them does it settle their order.
     numbered = [entry.name for entry in options.description.classes if entry.id is not None]
-    names = list(dict.fromkeys([*numbered, *(str(item.get("name", "")) for item in every)]))
+    names = list(dict.fromkeys([*numbered, *(str(item["name"]) for item in every)]))
     ids = {name: number for number, name in enumerate(names, 1)}
-    refused = Refusals(options.skip_bad)
     found: list[Annotated] = []
     taken: dict[Path, str] = {}
     for path, content in contents:
-        part = _part(path) if len(contents) > 1 else ""
+        part = _part(root, path) if len(contents) > 1 else ""
         found += _read_file(root, path, content, ids, part, refused, taken)
     problems = refused.settle(root)
     if not found:
@@ -78,10 +78,7 @@ def read(root: Path, options: ReadOptions) -> Dataset:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise LayoutError(f"{path}: cannot be read as JSON ({error}).") from error
+    content: dict[str, Any] = read_json(path)
     for key in _KEYS:
         if not isinstance(content, dict) or not isinstance(content.get(key), list):
             raise LayoutError(f"{path}: has no list '{key}'.\nExpected {', '.join(_KEYS)}.")
@@ -91,6 +88,16 @@ def _load(path: Path) -> dict[str, Any]:
                 f"{path}: {key}[{strange}] is no object with plain ids.\n"
                 'Expected {"id": 1, ...} as COCO has it; correct or remove it.'
             )
+    names: dict[Any, str] = {}
+    for number, item in enumerate(content["categories"]):
+        name, twin = str(item.get("name") or ""), names.get(item.get("id"))
+        if not name or (twin is not None and twin != name):
+            wrong = f"has the id {item.get('id')} of '{twin}'" if name else "has no name"
+            raise LayoutError(
+                f"{path}: categories[{number}] {wrong}.\n"
+                'Expected {"id": 1, "name": "crack"}, each id once; correct it.'
+            )
+        names[item.get("id")] = name
     return content
 
 
@@ -100,15 +107,29 @@ def _is_entry(item: object) -> bool:
     )
 
 
-def _part(path: Path) -> str:
+def _leave_out_groups(contents: Sequence[tuple[Path, dict[str, Any]]], refused: Refusals) -> None:
+    """Take out the category 0 that Roboflow puts before the classes: the project, which no object is."""
+    used = {item.get("category_id") for _, content in contents for item in content["annotations"]}
+    for path, content in contents:
+        first, *others = content["categories"] or [{}]
+        groups_all = bool(others) and all(item.get("supercategory") == first["name"] for item in others)
+        if groups_all and first.get("id") == 0 and first.get("supercategory") == "none" and 0 not in used:
+            content["categories"] = others
+            refused.note(str(path), f"the category '{first['name']}' groups the others; left out")
+
+
+def _part(root: Path, path: Path) -> str:
     words = path.stem.lower().replace("-", "_").rstrip("0123456789").split("_")
-    return next((PART_OF_FOLDER[word] for word in words if word in PART_OF_FOLDER), "")
+    own = path.parent.name.lower() if path.parent != root else ""
+    return next((PART_OF_FOLDER[word] for word in (*words, own) if word in PART_OF_FOLDER), "")
 
 
 def _folders(root: Path, path: Path) -> list[Path]:
     """Folders that the images of a JSON file may lie in, the nearest first."""
-    end = path.stem.rpartition("_")[2]
-    return [root / "images" / end, root / end, root / "images", path.parent, root]
+    beside = [] if path.parent.name == "annotations" else [path.parent / "images", path.parent]
+    ends = (path.stem.removeprefix("instances_"), path.stem.rpartition("_")[2])
+    subsets = [folder / end for end in ends for folder in (root / "images", root)]
+    return [*(beside if path.parent != root else []), *subsets, root / "images", path.parent, root]
 
 
 def _find_images(root: Path, path: Path) -> dict[str, Path]:
@@ -157,7 +178,7 @@ def _read_file(
     taken: dict[Path, str],
 ) -> list[Annotated]:
     known = _read_images(root, path, content, refused, taken)
-    categories = {item.get("id"): ids[str(item.get("name", ""))] for item in content["categories"]}
+    categories = {item.get("id"): ids[str(item["name"])] for item in content["categories"]}
     shapes: dict[Any, list[Shape]] = {key: [] for key in known}
     listed = {item.get("id") for item in content["images"]}
     for number, item in enumerate(content["annotations"]):
@@ -174,6 +195,10 @@ def _read_file(
                 refused.add(where if problem and not problem.startswith(where) else "", problem)
             else:
                 shapes[item["image_id"]].append(shape)
+    crowds = sum(bool(item.get("iscrowd")) for item in content["annotations"])
+    if crowds:
+        text = f"{crowds} annotations are marked iscrowd; they count as marks of their class"
+        refused.note(str(path), text)
     refused.note_unlisted(path, {image for image, _ in known.values()})
     folders = _folders(root, path)
     return [
@@ -226,18 +251,27 @@ def _shape(
     if not isinstance(drawn, list) or not drawn:
         return "has no segmentation; expected polygons or run lengths", None
     for ring in drawn:
-        problem = ring_problem(ring)
+        problem = ring_problem(ring, size_hw)
         if problem:
             return problem, None
     return "", Shape(class_id, tuple(tuple(float(value) for value in ring) for ring in drawn), where=where)
 
 
-def ring_problem(ring: object) -> str:
-    """What is wrong with a polygon x1, y1, x2, y2, ...; empty when nothing."""
+def ring_problem(ring: object, size_hw: tuple[int, int] | None = None) -> str:
+    """What is wrong with a polygon x1, y1, x2, y2, ... of an image of that size; empty when nothing."""
     if not isinstance(ring, Sequence) or len(ring) < 6 or len(ring) % 2:
         return "holds a polygon that is no list of three points (x, y) or more"
-    if not all(isinstance(value, int | float) and math.isfinite(value) for value in ring):
+    if not all(map(_is_number, ring)):
         return "holds a polygon with a coordinate that is no number"
+    if size_hw is not None and lies_outside(ring, size_hw):
+        return f"lies outside its image of {size_hw[1]} x {size_hw[0]} px"
     if crosses_itself(ring):
         return "holds a polygon that crosses itself; expected sides that do not cross"
     return ""
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False

@@ -1,6 +1,8 @@
 """Layout ``cvat``: ``annotations.xml`` of "CVAT for images 1.1" beside ``images/``.
 
 Masks (run lengths inside their box), polygons and boxes; what has no label of the file's list is refused.
+Images of a project lie in a folder of their subset (``images/train/``), which is a part of the split where it
+is named like one.
 The file may not declare entities: none is needed, and some are made to exhaust memory.
 """
 
@@ -13,7 +15,7 @@ from xml.etree import ElementTree
 from flawscope.data.dataset import Dataset
 from flawscope.data.description import ReadOptions
 from flawscope.data.layouts.coco import ring_problem
-from flawscope.data.layouts.pairs import images_by_path
+from flawscope.data.layouts.pairs import PART_OF_FOLDER, images_by_path
 from flawscope.data.layouts.rows import Refusals
 from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build, turned
 from flawscope.errors import DataError, ImageError, LayoutError
@@ -59,9 +61,10 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     found: list[Annotated] = []
     taken: set[Path] = set()
     for element in tree.iterfind("image"):
-        stated = element.get("name", "")
+        stated, subset = element.get("name", ""), element.get("subset", "")
         where = f"{path.name}, image '{stated}'"
-        image = images.get(f"images/{stated}") or images.get(stated) or images.get(Path(stated).name)
+        names_of_it = (f"images/{subset}/{stated}", f"images/{stated}", stated, Path(stated).name)
+        image = next((images[name] for name in names_of_it if name in images), None)
         if image is None:
             refused.add(where, "there is no such file; expected it in images/", "no-image")
         elif image in taken:
@@ -109,7 +112,9 @@ def _read_image(
         refused.add(where, f"says {stated[1]} x {stated[0]} px, but the file has {size_hw[1]} x {size_hw[0]}")
         return
     name = image.relative_to(root).with_suffix("").as_posix().removeprefix("images/")
-    found.append(Annotated(name, image, tuple(_shapes(element, size_hw, names, where, refused)), str(path)))
+    part = PART_OF_FOLDER.get(element.get("subset", "").lower(), "")
+    shapes = tuple(_shapes(element, size_hw, names, where, refused))
+    found.append(Annotated(name, image, shapes, str(path), part))
 
 
 def _shapes(
@@ -151,7 +156,7 @@ def _shape(
         ring = _ring(drawn)
     except ValueError:
         return "has a coordinate that is no number", None
-    problem = ring_problem(ring)
+    problem = ring_problem(ring, size_hw)
     return (problem, None) if problem else ("", Shape(class_id, (tuple(ring),), where=where))
 
 

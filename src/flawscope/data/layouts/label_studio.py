@@ -1,14 +1,14 @@
 """Layout ``label-studio``: a JSON export of Label Studio beside ``images/``.
 
-A list of tasks with brush labels (run lengths), polygon labels and rectangle labels. Images are found by the
-path that a task names, or by its file name alone: exports carry prefixes of the server's storage. Of a task
-with several annotations the first that was not cancelled counts; a task without any was not looked at by
-anyone, so its image is left out. A clean image has an annotation without results.
+A list of tasks with brush labels (run lengths), polygon labels and rectangle labels, as JSON or JSON-MIN.
+Images are found by the path that a task names, or by its file name alone: exports carry prefixes of the
+server's storage. Of a task with several annotations the first that was not cancelled counts; a task without
+any was not looked at by anyone, so its image is left out. A clean image has an annotation without results.
 """
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from flawscope.data.dataset import Dataset
 from flawscope.data.description import ReadOptions
 from flawscope.data.layouts.coco import ring_problem
+from flawscope.data.layouts.json_files import both_ends, read_json
 from flawscope.data.layouts.pairs import images_by_path
 from flawscope.data.layouts.rows import Refusals
 from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build, turned
@@ -24,8 +25,10 @@ from flawscope.errors import DataError, ImageError, LayoutError
 from flawscope.images.rle import decode_rle
 from flawscope.images.sources import is_image_name, read_size
 
-_PEEK_BYTES = 1 << 16
 _LABEL_KEYS = ("brushlabels", "polygonlabels", "rectanglelabels")
+_GEOMETRY = ("rle", "points", "height")
+"""One of these is in every drawn value that is read; labels of plain ``Labels`` stand beside texts too."""
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")
 
 
 def _file(root: Path) -> Path | None:
@@ -33,13 +36,9 @@ def _file(root: Path) -> Path | None:
 
 
 def _looks_right(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(_PEEK_BYTES)
-    except OSError:
-        return False
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    return text.startswith(b"[") and b'"annotations"' in head and b'"data"' in head
+    ends = both_ends(path)
+    is_list = ends.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"[")
+    return is_list and ((b'"annotations"' in ends and b'"data"' in ends) or b'"annotation_id"' in ends)
 
 
 def detect(root: Path) -> bool:
@@ -57,17 +56,14 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     path = _file(root)
     if path is None:
         raise LayoutError(f"{root}: is no label-studio set.\nExpected a JSON export (a list of tasks).")
-    try:
-        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise LayoutError(f"{path}: cannot be read as JSON ({error}).") from error
+    tasks = _tasks(read_json(path))
     images = images_by_path(root)
     refused = Refusals(options.skip_bad)
     names = [entry.name for entry in options.description.classes]
     found: list[Annotated] = []
     taken: set[Path] = set()
-    for number, task in enumerate(tasks):
-        where = f"{path.name}, task {number + 1}"
+    for number, task in tasks:
+        where = f"{path.name}, task {number}"
         image, size_hw = _image(task, images, where, refused)
         if image is None or size_hw is None:
             continue
@@ -90,6 +86,22 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     return build(root, "label-studio", found, dict(enumerate(names, 1)), options, problems)
 
 
+def _tasks(listed: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """Tasks with their number, from 1. JSON-MIN lists annotations: of each task the first counts."""
+    seen = set[str]()
+    for number, item in enumerate(listed, 1):
+        if not isinstance(item, Mapping) or "annotation_id" not in item or "annotations" in item:
+            yield number, item
+            continue
+        key = str(item.get("id", f"task {number}"))
+        if key not in seen:
+            drawn = [value for values in item.values() if isinstance(values, list) for value in values]
+            data = {name: value for name, value in item.items() if isinstance(value, str)}
+            results = [{**value, "value": value} for value in drawn if isinstance(value, Mapping)]
+            yield number, {"data": data, "annotations": [{"result": results}]}
+        seen.add(key)
+
+
 def _name(root: Path, image: Path) -> str:
     return image.relative_to(root).with_suffix("").as_posix().removeprefix("images/")
 
@@ -108,7 +120,8 @@ def _image(
         refused.add(where, "names no image; expected data with its path")
         return None, None
     path = _path(stated[0])
-    found = (stated[0], path, path.removeprefix("data/upload/"), Path(path).name)
+    own = Path(path).name
+    found = (stated[0], path, path.removeprefix("data/upload/"), own, _UPLOAD_PREFIX.sub("", own))
     image = next((images[name] for name in found if name in images), None)
     if image is None:
         refused.add(where, f"there is no image '{path}'; expected it in images/", "no-image")
@@ -146,21 +159,38 @@ def _shapes(
         if not isinstance(value, Mapping):
             refused.add(place, "is no object; expected a value with labels")
             continue
-        labels = next(
-            (value[key] for key in _LABEL_KEYS if isinstance(value.get(key), list) and value[key]), None
-        )
+        keys = (*_LABEL_KEYS, "labels") if any(key in value for key in _GEOMETRY) else _LABEL_KEYS
+        labels = next((value[key] for key in keys if isinstance(value.get(key), list) and value[key]), None)
         if labels is None:
             if any(key.endswith("labels") for key in value):
                 refused.note(place, "is left out; brush, polygon and rectangle labels are read")
             continue  # choices, texts and relations draw nothing
-        name = str(labels[0])
-        if name not in names:
-            names.append(name)
-        problem, shape = _shape(value, names.index(name) + 1, size_hw, place)
-        if shape is None:
-            refused.add("" if problem.startswith(place) else place, problem)
-        else:
+        other = _other_picture(result, size_hw)
+        if other:
+            refused.add(place, other)
+            continue
+        for name in dict.fromkeys(map(str, labels)):
+            if name not in names:
+                names.append(name)
+            problem, shape = _shape(value, names.index(name) + 1, size_hw, place)
+            if shape is None:
+                refused.add("" if problem.startswith(place) else place, problem)
+                break
             yield shape
+
+
+def _other_picture(result: Mapping[str, Any], size_hw: tuple[int, int]) -> str:
+    """What is wrong where a region was drawn on a turned picture, or on one of other proportions."""
+    turn = result.get("image_rotation") or 0
+    if turn:
+        return f"was drawn on the picture turned by {turn} degrees; turn it back there and export again"
+    height, width = (result.get(f"original_{side}") for side in ("height", "width"))
+    if not isinstance(height, int | float) or not isinstance(width, int | float):
+        return ""
+    # A smaller copy has the proportions of its original but for the rounding of its sides.
+    if abs(width * size_hw[0] - height * size_hw[1]) > max(width, height, *size_hw):
+        return f"was drawn on {width} x {height} px, but the image has {size_hw[1]} x {size_hw[0]}"
+    return ""
 
 
 def _shape(
@@ -174,7 +204,7 @@ def _shape(
             return str(error), None
         return "", Shape(class_id, rle=value["rle"], where=where, dialect="label-studio")
     ring = _ring(value, size_hw)
-    problem = ring_problem(ring)
+    problem = ring_problem(ring, size_hw)
     if problem:
         return problem, None
     return "", Shape(class_id, (tuple(float(number) for number in ring),), where=where)

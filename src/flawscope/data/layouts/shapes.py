@@ -90,6 +90,12 @@ def turned(ring: Sequence[float], about_xy: tuple[float, float], angle_deg: floa
     return tuple(back.ravel().tolist()) if angle_deg else tuple(ring)
 
 
+def lies_outside(ring: Sequence[float], size_hw: tuple[int, int]) -> bool:
+    """True when the box around a polygon (px) lies beside the image, by more than the px of rounding."""
+    x, y = ring[0::2], ring[1::2]
+    return min(x) > size_hw[1] + 1 or min(y) > size_hw[0] + 1 or max(x) < -1 or max(y) < -1
+
+
 def crosses_itself(ring: Sequence[float]) -> bool:
     """True when two sides of a polygon cross inside both (touching corners do not count)."""
     points = np.asarray(ring, np.float64).reshape(-1, 2)
@@ -179,7 +185,7 @@ def build(
 
     Raises DataError for more classes than an index mask can hold.
     """
-    found = _unique_names(found)
+    found = _unique_names(found, root)
     masks = [ShapesMask(item.shapes, str(item.image)) for item in found]
     with ThreadPoolExecutor(4) as pool:
         overlap = any(pool.map(ShapesMask.overlaps, masks))
@@ -206,14 +212,22 @@ def build(
     )
 
 
-def _unique_names(found: Sequence[Annotated]) -> list[Annotated]:
-    """Put the part before names that occur twice, and the suffix behind those that still do."""
+def _unique_names(found: Sequence[Annotated], root: Path) -> list[Annotated]:
+    """Put the part before names that occur twice, and the suffix behind those that still do; folders that are
+    no parts come before those that are left."""
     count = Counter(item.name for item in found)
     named = [
         replace(item, name=f"{item.part}/{item.name}") if count[item.name] > 1 and item.part else item
         for item in found
     ]
     count = Counter(item.name for item in named)
-    return [
+    named = [
         replace(item, name=item.name + item.image.suffix) if count[item.name] > 1 else item for item in named
+    ]
+    count = Counter(item.name for item in named)
+    return [
+        replace(item, name=item.image.relative_to(root).as_posix().removeprefix("images/"))
+        if count[item.name] > 1
+        else item
+        for item in named
     ]

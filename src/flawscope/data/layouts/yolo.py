@@ -2,12 +2,13 @@
 
 A row of a text file is ``class x1 y1 x2 y2 x3 y3 ...`` (polygon) or ``class x y w h`` (box about its centre),
 all in 0..1 of the image's sides. An image without a text file is clean. Class names stand in ``data.yaml`` or
-``classes.txt``.
+``classes.txt``; parts that no folder names are those of ``data.yaml``.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from flawscope.data.dataset import Dataset
@@ -16,8 +17,8 @@ from flawscope.data.layouts.coco import ring_problem
 from flawscope.data.layouts.pairs import PART_OF_FOLDER, FolderPair, files_below, subfolders
 from flawscope.data.layouts.rows import Refusals
 from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build
+from flawscope.data.layouts.yolo_yaml import names_in, parts_in, read_yaml
 from flawscope.errors import LayoutError
-from flawscope.types import IGNORE_INDEX
 
 _BOX_CELLS = 5
 _TOLERANCE = 1e-3
@@ -33,11 +34,19 @@ def _folders(root: Path) -> list[FolderPair]:
 def detect(root: Path) -> bool:
     """True when there are images and text files of numbers in ``images`` and ``labels``."""
     for pair in _folders(root):
-        first = next((path for path in sorted(pair.masks.rglob("*.txt")) if path.stat().st_size), None)
+        first = next((path for path in _label_files(pair.masks) if path.stat().st_size), None)
         if first is not None:
-            words = first.read_text(encoding="utf-8", errors="replace").split("\n")[0].split()
+            words = first.read_text(encoding="utf-8-sig", errors="replace").lstrip().split("\n")[0].split()
             return len(words) >= _BOX_CELLS and all(_number(word) is not None for word in words)
     return False
+
+
+def _label_files(folder: Path) -> Iterator[Path]:
+    """The text files of images, sorted: no class names, no hidden ones (``._1.txt`` of a Mac's archive)."""
+    for path in sorted(folder.rglob("*.txt")):
+        hidden = any(word.startswith(".") for word in path.relative_to(folder).parts)
+        if path.name != "classes.txt" and not hidden:
+            yield path
 
 
 def read(root: Path, options: ReadOptions) -> Dataset:
@@ -48,7 +57,9 @@ def read(root: Path, options: ReadOptions) -> Dataset:
         DataError: rows that cannot be used, unless they may be skipped.
     """
     refused = Refusals(options.skip_bad)
-    names = [entry.name for entry in options.description.classes] or _class_names(root)
+    told = read_yaml(root)
+    own_names = _listed_names(root) or (names_in(*told) if told else [])
+    names = [entry.name for entry in options.description.classes] or own_names
     found: list[Annotated] = []
     used: set[Path] = set()
     top = len(names)
@@ -64,9 +75,12 @@ def read(root: Path, options: ReadOptions) -> Dataset:
             inner = bool(slash) and first.lower() in PART_OF_FOLDER
             part = PART_OF_FOLDER.get((first if inner else pair.part).lower(), "")
             found.append(Annotated(rest if inner else stem, image, shapes, str(file), part))
-        for file in sorted(pair.masks.rglob("*.txt")):
-            if file not in used and file.name != "classes.txt":
+        for file in _label_files(pair.masks):
+            if file not in used:
                 refused.add(str(file), "has no image", "no-image")
+    if told:
+        part_of = parts_in(root, told[1], [item.image for item in found], refused)
+        found = [replace(item, part=item.part or part_of.get(item.image, "")) for item in found]
     problems = refused.settle(root)
     if not found:
         raise LayoutError(f"{root}: is no yolo set.\nExpected images/*.jpg and labels/*.txt.")
@@ -122,41 +136,10 @@ def _number(word: str) -> float | None:
         return None
 
 
-def _class_names(root: Path) -> list[str]:
-    """Names from ``data.yaml`` (``names: [a, b]``, a list of ``- a``, or ``0: a``) or ``classes.txt``."""
+def _listed_names(root: Path) -> list[str]:
+    """Class names of ``classes.txt``, one a line; none where there is no such file."""
     for file in (root / "classes.txt", root / "labels" / "classes.txt"):
         if file.is_file():
             lines = file.read_text(encoding="utf-8-sig").splitlines()
             return [line.strip() for line in lines if line.strip()]
-    files = [root / "data.yaml", *sorted(root.glob("*.yaml")), *sorted(root.glob("*.yml"))]
-    found = (_yaml_names(file) for file in files if file.is_file())
-    return next((names for names in found if names), [])
-
-
-_QUOTED = r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'"""
-_FLOW = re.compile(rf"^names:\s*[\[{{]((?:{_QUOTED}|[^\]}}\"']|(?<=\w)')*)[\]}}]", re.MULTILINE)
-_FLOW_ITEM = re.compile(rf"\s*(?:(\d+)\s*:\s*)?({_QUOTED}|[^,\s][^,]*)")
-_BLOCK = re.compile(r"^names:[ \t]*(?:#.*)?\n((?:[ \t]*(?:(?:-|\d+[ \t]*:|#).*)?(?:\n|\Z))+)", re.MULTILINE)
-_BLOCK_ITEM = re.compile(rf"^[ \t]*(?:-|(\d+)[ \t]*:)[ \t]*({_QUOTED}|.*?)[ \t]*(?:[ \t]#.*)?$", re.MULTILINE)
-
-
-def _yaml_names(file: Path) -> list[str]:
-    """The names in the four ways that they are written; nothing else of YAML is understood.
-
-    Raises LayoutError for a class number that no mask can hold.
-    """
-    text = file.read_text(encoding="utf-8-sig", errors="replace")
-    flow, block = _FLOW.search(text), _BLOCK.search(text)
-    items = _FLOW_ITEM.findall(flow[1]) if flow else _BLOCK_ITEM.findall(block[1]) if block else []
-    # The number before a name is its class, in whatever order and with whatever gaps they stand.
-    names = {int(number or place): _bare(word) for place, (number, word) in enumerate(items)}
-    if max(names, default=0) >= IGNORE_INDEX - 1:
-        raise LayoutError(f"{file}: names the class {max(names)}.\nExpected 0 to {IGNORE_INDEX - 2}.")
-    return [names.get(number, f"class-{number + 1}") for number in range(max(names, default=-1) + 1)]
-
-
-def _bare(word: str) -> str:
-    word = word.strip()
-    if word.startswith('"'):
-        return re.sub(r'\\(["\\])', r"\1", word[1:-1])
-    return word[1:-1].replace("''", "'") if word.startswith("'") else word
+    return []
