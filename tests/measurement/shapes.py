@@ -50,6 +50,20 @@ def bar(length: float, width: float, angle_deg: float, shift: tuple[float, float
     return render(inside, (size, size))
 
 
+def ellipse(
+    length: float, width: float, angle_deg: float, shift: tuple[float, float] = (0.0, 0.0)
+) -> Coverage:
+    """An ellipse with these axes."""
+    size = int(length + width) + 12
+    centre = (size / 2 + shift[0], size / 2 + shift[1])
+
+    def inside(x, y):
+        along, across = _axes(x, y, centre, angle_deg)
+        return np.hypot(2 * along / length, 2 * across / width) <= 1
+
+    return render(inside, (size, size))
+
+
 def capsule(length: float, width: float, angle_deg: float) -> Coverage:
     """A bar with round ends; ``length`` includes the caps."""
     size = int(length + width) + 12
@@ -116,9 +130,14 @@ def star(arm: float, width: float, angles_deg: tuple[float, ...]) -> Coverage:
 def wave(length: float, width: float, amplitude: float, period: float) -> tuple[Coverage, float]:
     """A sine line of constant width with round ends, and its length with the caps."""
     x = np.linspace(0.0, length, int(length * 4))
-    y = amplitude * np.sin(2 * np.pi * x / period)
-    size_hw = (int(2 * amplitude + width) + 14, int(length + width) + 14)
-    points = np.stack([x + width / 2 + 6, y + size_hw[0] / 2], axis=1)
+    return _thick(x, amplitude * np.sin(2 * np.pi * x / period), width)
+
+
+def _thick(x, y, width: float) -> tuple[Coverage, float]:
+    """All within half a width of a chain of points, and the chain's length with the caps."""
+    low, high = y.min(), y.max()
+    size_hw = (int(high - low + width) + 14, int(x.max() + width) + 14)
+    points = np.stack([x + width / 2 + 6, y - (low + high) / 2 + size_hw[0] / 2], axis=1)
     from scipy.spatial import cKDTree
 
     tree = cKDTree(points)

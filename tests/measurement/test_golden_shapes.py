@@ -91,6 +91,22 @@ def test_a_wedge_is_measured_to_its_wide_end(narrow: int, wide: int) -> None:
         assert ends == pytest.approx([narrow + grown, wide - grown], abs=0.35), angle
 
 
+@pytest.mark.parametrize(("radius", "width"), [(10, 2), (10, 5), (20, 3), (20, 5)])
+def test_bent_lines_reach_to_their_flat_ends(radius: int, width: int) -> None:
+    for sweep in (126, 200, 300):
+        arc = only(shapes.arc(radius, width, 100, sweep))
+        assert arc.length_px == pytest.approx(np.deg2rad(sweep) * radius, abs=1.0), sweep
+
+
+@pytest.mark.parametrize("thick", [10, 20, 40])
+@pytest.mark.parametrize("turn", [0, 17, 45])
+def test_stout_blobs_are_as_wide_as_their_smallest_diameter(thick: int, turn: int) -> None:
+    for long in (1.0, 1.25, 1.5):
+        for shape in (shapes.bar, shapes.ellipse):
+            blob = only(shape(thick * long, thick, turn, (0.2, 0.3)))
+            assert blob.width_max_px == pytest.approx(thick, abs=1.0), (long, shape)
+
+
 @pytest.mark.parametrize("radius", [10, 25, 60])
 @pytest.mark.parametrize("width", [2, 5, 9])
 def test_a_ring_is_one_closed_line(radius: int, width: int) -> None:

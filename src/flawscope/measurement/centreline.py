@@ -9,13 +9,13 @@ along its tangent to the edge of the shape.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import map_coordinates
 
 from flawscope.measurement.graph import FREE, Branch, Node, SkeletonGraph
+from flawscope.measurement.polyline import polyline_length, resample, smooth, tangents, window_px
 from flawscope.measurement.rim import Rim
 from flawscope.measurement.smoothing import smooth_widths
 from flawscope.measurement.width import BoolArray, EdgeField, cast_rays
@@ -26,6 +26,8 @@ _CORNER_SLOPE = 0.6
 """At a tip the radius grows by 0.71 a pixel where the skeleton runs into a corner and by less in any
 taper."""
 
+_BENT = 0.25
+"""Turn in radians between the halves of a chord at a tip from which a line bends; staircases give less."""
 _TIP_PX = 3
 """How far round a tip is looked whether it is one pixel wide."""
 _SINGLE = 1.5
@@ -135,81 +137,6 @@ def _trim_tip(points_from_tip: Floats, radius_from_tip: Floats, blunt: bool) -> 
     return int(np.flatnonzero(bent)[-1]) + 1 if bent.any() and not bent.all() else 0
 
 
-def window_px(radius_px: float) -> int:
-    """Smoothing window for a line of this half-width: odd, 7 to 31 points."""
-    return int(np.clip(2 * round(1.2 * radius_px + 2.5) + 1, 7, 31))
-
-
-def smooth(points: Floats, window: int, closed: bool = False) -> Floats:
-    """Local quadratic regression along a chain of points (N x 2); its ends follow the end windows' curves."""
-    if closed:
-        window = min(window, (len(points) // 3) | 1)
-        if window < 5:
-            return points
-        half = window // 2
-        return _convolved(np.vstack([points[-half:], points, points[:half]]), window)
-    window = min(window, len(points) if len(points) % 2 else len(points) - 1)
-    if window < 3:
-        return points
-    hat, half = _hat_matrix(window), window // 2
-    return np.vstack(
-        [
-            hat[:half] @ points[:window],
-            _convolved(points, window),
-            hat[-half:] @ points[-window:],
-        ]
-    )
-
-
-def _convolved(points: Floats, window: int) -> Floats:
-    """The regression's value at the middle of each whole window."""
-    row = _hat_matrix(window)[window // 2]  # symmetric
-    return np.stack([np.convolve(points[:, axis], row, mode="valid") for axis in (0, 1)], axis=1)
-
-
-@lru_cache(maxsize=64)
-def _hat_matrix(window: int) -> Floats:
-    """window x window: from values to the values of the parabola (of a line for 3) fitted to them."""
-    place = np.arange(window) - window // 2
-    basis = np.vander(place.astype(np.float64), min(3, window - 1))
-    hat: Floats = basis @ np.linalg.pinv(basis)
-    return hat
-
-
-def resample(points: Floats, closed: bool = False, spacing_px: float = 1.0) -> Floats:
-    """Spread points evenly along a polyline, about ``spacing_px`` apart, ends kept.
-
-    A closed line is returned without repeating its first point.
-    """
-    chain = np.vstack([points, points[:1]]) if closed else points
-    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(chain, axis=0).T))])
-    if along[-1] == 0:
-        return points[:1]
-    count = max(2, round(along[-1] / spacing_px) + 1)
-    where = np.linspace(0.0, along[-1], count)
-    out = np.stack([np.interp(where, along, chain[:, 0]), np.interp(where, along, chain[:, 1])], axis=1)
-    return out[:-1] if closed and len(out) > 2 else out
-
-
-def polyline_length(points: Floats, closed: bool = False) -> float:
-    """Length of a polyline (N x 2); a closed one includes the step back to its start."""
-    length = float(np.hypot(*np.diff(points, axis=0).T).sum())
-    return length + float(np.hypot(*(points[0] - points[-1]))) if closed else length
-
-
-def tangents(points: Floats, closed: bool = False, reach: int = 2) -> Floats:
-    """Unit tangents (N x 2) by central differences over ``reach`` points each way."""
-    if closed:
-        ahead, behind = np.roll(points, -reach, axis=0), np.roll(points, reach, axis=0)
-    else:
-        index = np.arange(len(points))
-        ahead = points[np.minimum(index + reach, len(points) - 1)]
-        behind = points[np.maximum(index - reach, 0)]
-    step = ahead - behind
-    norm = np.hypot(*step.T)
-    return step / np.where(norm == 0, 1.0, norm)[:, None]
-
-
 def _extend(line: Line, hard: npt.NDArray[np.float32]) -> None:
     """Carry the free ends on (or back) along the tangent to the edge of the shape."""
     for at_start in (True, False):
@@ -244,29 +171,49 @@ def _to_edge(points: Floats, radius: float, hard: npt.NDArray[np.float32]) -> Fl
     if not inside.any():
         return points
     points = points[int(inside.argmax()) :]
-    base = min(len(points) - 1, int(np.clip(2 * radius, 10, 24)))
-    if base < 1:
+    ahead = [
+        (_depth(points[0], heading, radius, hard), heading)
+        for heading in _headings(points, int(np.clip(2 * radius, 10, 24)))
+    ]
+    if not ahead:
         return points
-    heading = points[0] - points[base]
-    norm = float(np.hypot(*heading))
+    depth, heading = max(ahead, key=lambda pair: pair[0])  # a wrong one leaves through the side
+    return np.vstack([(points[0] + heading * depth)[None], points]) if depth > 0 else points
+
+
+def _headings(points: Floats, base: int) -> list[Floats]:
+    """Directions in which a line may go on before its first point: that of the chord over ``base`` points,
+    and where the line bends also that of the circle through the chord's ends and middle."""
+    base = min(len(points) - 1, base)
+    outer, inner = points[0] - points[base // 2], points[base // 2] - points[base]
+    chord = outer + inner
+    norm = float(np.hypot(*chord))
     if norm == 0:
-        return points
-    heading = heading / norm
+        return []
+    heading = chord / norm
+    bend = float(np.arctan2(inner[0] * outer[1] - inner[1] * outer[0], inner @ outer))
+    if abs(bend) < _BENT:
+        return [heading]
+    cosine, sine = np.cos(bend), np.sin(bend)
+    turned = np.array([cosine * heading[0] - sine * heading[1], sine * heading[0] + cosine * heading[1]])
+    return [heading, turned]
+
+
+def _depth(start: Floats, heading: Floats, radius: float, hard: npt.NDArray[np.float32]) -> float:
+    """How far it is from a point to the edge of the shape, mean of three rays side by side; 0 if none meets
+    it."""
     reach = np.arange(0.0, 4.0 * radius + 6.0, 0.25)
     side = np.array([-heading[1], heading[0]]) * min(1.0, radius / 3)
     found = []
     for shift in (-1.0, 0.0, 1.0):
-        profile = _sample(hard, points[0] + shift * side + reach[:, None] * heading)
+        profile = _sample(hard, start + shift * side + reach[:, None] * heading)
         below = profile < 0.5
         k = int(below.argmax())
         if k > 0:
             found.append(
                 0.25 * (k - 1 + float((profile[k - 1] - 0.5) / max(profile[k - 1] - profile[k], 1e-9)))
             )
-    if not found:
-        return points
-    tip = points[0] + heading * float(np.mean(found))
-    return np.vstack([tip[None], points])
+    return float(np.mean(found)) if found else 0.0
 
 
 def _sample(field: npt.NDArray[np.float32], points: Floats) -> npt.NDArray[np.float32]:

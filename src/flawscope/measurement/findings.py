@@ -177,7 +177,7 @@ def _measured(
         contour_xy_px=tuple(ring + component.origin_xy for ring in rings),
     )
     if info.kind == "line":
-        figures, branch_points = _line(component, field, error)
+        figures, branch_points = _line(component, field, rings, error)
         finding = _with_line(finding, figures, branch_points, component.origin_xy)
     elif info.kind == "area":
         largest, smallest, direction = feret(rings[0]) if rings else (1.0, 1.0, 0.0)
@@ -202,7 +202,9 @@ def _cut(certainty: FloatArray, component: Component) -> FloatArray:
     return local
 
 
-def _line(component: Component, field: EdgeField, error: WidthError | None) -> tuple[LineFigures, int]:
+def _line(
+    component: Component, field: EdgeField, rings: Sequence[npt.NDArray[Any]], error: WidthError | None
+) -> tuple[LineFigures, int]:
     """Centreline figures and the number of branch points."""
     own = component.own
     if component.area_px <= TINY_PX:
@@ -213,11 +215,11 @@ def _line(component: Component, field: EdgeField, error: WidthError | None) -> t
     graph = skeleton_graph(shape)
     thickest = 2 * max(float(branch.radius_px.max()) for branch in graph.branches)
     simple = not graph.nodes and len(graph.branches) == 1 and not graph.branches[0].closed
-    if simple and graph.branches[0].length_px + thickest < 1.7 * thickest:
-        return compact_figures(own, component.area_px, error), 0
-    lines = centrelines(graph, shape, field)
+    compact = simple and graph.branches[0].length_px + thickest < 1.7 * thickest
+    lines = [] if compact else centrelines(graph, shape, field)
     if not lines:
-        return compact_figures(own, component.area_px, error), 0
+        across = feret(rings[0])[1] if rings else 0.0
+        return compact_figures(own, component.area_px, error, across), 0
     return line_figures(lines, component.area_px, error), sum(d >= 3 for d in graph.degrees().values())
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from flawscope.measurement.centreline import Line, tangents
+from flawscope.measurement.centreline import Line
+from flawscope.measurement.polyline import tangents
 from flawscope.measurement.shape import compact_axis, direction_deg
 from flawscope.measurement.smoothing import SMOOTHING_PX
 from flawscope.measurement.width_error import WidthError
@@ -67,16 +68,18 @@ def line_figures(lines: list[Line], area_px: int, error: WidthError | None = Non
     )
 
 
-def compact_figures(own: npt.NDArray[np.bool_], area_px: int, error: WidthError | None = None) -> LineFigures:
-    """The same for a blob too short for a skeleton: a straight line, its width from the area."""
+def compact_figures(
+    own: npt.NDArray[np.bool_], area_px: int, error: WidthError | None = None, across_px: float = 0.0
+) -> LineFigures:
+    """The same for a blob too short for a skeleton: a straight line, its width from the area, the largest
+    its smallest diameter (``across_px``)."""
     first, last = compact_axis(own)
     length = float(np.hypot(*(last - first)))
-    width = area_px / length
-    if error is not None:
-        width = float(error.corrected(np.array(width)))
+    widths = np.maximum(area_px / length, [0.0, across_px])
+    width, largest = map(float, widths if error is None else error.corrected(widths))
     points = np.stack([first, last])
     line = Centreline(points, np.full(2, width), np.zeros(2, dtype=np.int64))
-    return LineFigures(length, width, width, width, direction_deg(last - first), 0.0, line)
+    return LineFigures(length, width, width, largest, direction_deg(last - first), 0.0, line)
 
 
 def _dominant_direction(lines: list[Line]) -> float:
