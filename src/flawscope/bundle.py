@@ -19,8 +19,10 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
 from flawscope.bundle_files import (
+    OS_DROPPINGS,
     check_kind,
     check_name,
     onnx_external_files,
@@ -84,6 +86,17 @@ class Bundle:
         Raises BundleError when it is missing, incomplete, tampered with, unsafe or of a newer schema.
         """
         source = Path(path)
+        try:
+            return cls._load(source)
+        except OSError as error:
+            raise BundleError(
+                f"The bundle {source} cannot be read: {error.strerror or error}"
+                f"{'' if error.filename in (None, str(source)) else f' ({error.filename})'}.\n"
+                "Expected files that may be read and, for a .flawscope file, room to unpack it (see TMPDIR)."
+            ) from error
+
+    @classmethod
+    def _load(cls, source: Path) -> Bundle:
         if source.is_dir():
             root = _folder_root(source)
             return cls(root, _verify(root), source)
@@ -92,7 +105,9 @@ class Bundle:
                 f"There is no model bundle at {source}.\n"
                 f"Expected a folder with {MANIFEST_NAME} or a .flawscope file."
             )
-        if not zipfile.is_zipfile(source):
+        with source.open("rb") as stream:  # is_zipfile takes a path that it may not read for no zip
+            zipped = zipfile.is_zipfile(stream)
+        if not zipped:
             raise BundleError(
                 f"{source} is no model bundle: neither a folder nor a zip.\n"
                 f"Expected a folder with {MANIFEST_NAME} or a .flawscope file."
@@ -170,8 +185,8 @@ def write_bundle_folder(
     (OutputError).
     """
     out = Path(root)
-    _check_replaceable(out)
     try:
+        _check_replaceable(out)
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     except OSError as error:
@@ -239,7 +254,7 @@ def _unpacked_root(folder: Path, source: Path) -> Path:
     """The unpacked folder itself, or the single folder in it when the zip was made one level higher."""
     if (folder / MANIFEST_NAME).is_file():
         return folder
-    inner = list(folder.iterdir())
+    inner = [path for path in folder.iterdir() if path.name not in OS_DROPPINGS]
     if len(inner) == 1 and (inner[0] / MANIFEST_NAME).is_file():
         return inner[0]
     raise BundleError(f"The zip {source} is no model bundle: it has no {MANIFEST_NAME}.")
@@ -263,7 +278,11 @@ def _read_manifest(path: Path) -> Manifest:
             "Upgrade flawscope, or export the bundle again with this version."
         )
     try:
-        return Manifest.model_validate(raw)
+        manifest = Manifest.model_validate(raw)
+        manifest.to_json()  # half a surrogate pair is JSON, but no text
+        return manifest
+    except PydanticSerializationError as error:
+        raise BundleError(f"{path} holds no Unicode text: {error}.\nThe bundle is damaged.") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "manifest"
@@ -337,8 +356,17 @@ def _check_onnx(name: str, path: Path, manifest: Manifest) -> None:
 def _check_replaceable(out: Path) -> None:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
-    if not (out / MANIFEST_NAME).is_file():
+    if not _names_stages(out / MANIFEST_NAME):
         raise OutputError(f"{out} exists and is no bundle; it is not overwritten. Choose another place.")
+
+
+def _names_stages(path: Path) -> bool:
+    """Whether a file is a flawscope manifest, sound or not; web pages have a manifest.json of their own."""
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(raw, dict) and "schema" in raw and "stages" in raw
 
 
 def _swap_in(temporary: Path, out: Path) -> None:

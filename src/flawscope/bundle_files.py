@@ -30,6 +30,12 @@ ALLOWED_SUFFIXES = frozenset(
 )
 OS_DROPPINGS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 """Files that desktops leave in any folder; neither read nor refused."""
+_MAC_FOLDER = "__MACOSX"
+"""Folder that macOS puts into each zip, with what its own disks know of the files; not unpacked."""
+_MANY_OPCODES, _FEW_KINDS = 64, 3
+"""More opcodes in a row than the first, of more kinds than the second, are no chance."""
+_IMPORT = re.compile(r"^[\w.]+ [\w.]+$")
+"""Module and name, as pickles ask for them."""
 
 _BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 """What reading a damaged zip raises, beside OSError: unpacking has an error of its own."""
@@ -80,16 +86,21 @@ def looks_like_pickle(head: bytes) -> bool:
     with_header = len(head) > 1 and head[0] == 0x80 and head[1] <= 5
     seen: list[str] = []
     try:
-        for opcode, _, _ in pickletools.genops(io.BytesIO(head)):
+        for opcode, given, _ in pickletools.genops(io.BytesIO(head)):
+            if opcode.name in ("GLOBAL", "INST") and not _IMPORT.match(str(given)):
+                return False  # lines of a text that begin with c or i
             seen.append(opcode.name)
             if opcode.name == "STOP":
                 return with_header or not _CALLING_OPS.isdisjoint(seen)
-            if with_header and len(seen) > 64:
+            if with_header and len(seen) > _MANY_OPCODES:
                 return True
     except (ValueError, IndexError, OverflowError, UnicodeDecodeError, MemoryError) as error:
         # A head cut at 64 KiB ends inside an opcode's data: long valid beginnings count as a pickle.
-        cut = "not enough data" in str(error) or "expected" in str(error)
-        return with_header and (len(seen) > 8 or (cut and len(seen) > 1))
+        cut = "not enough data" in str(error) or "expected" in str(error) or "no newline" in str(error)
+        if not with_header:  # the oldest pickles have none
+            many = len(seen) > _MANY_OPCODES and len(set(seen)) > _FEW_KINDS
+            return cut and many and not _CALLING_OPS.isdisjoint(seen)
+        return len(seen) > 8 or (cut and len(seen) > 1)
     return with_header and len(seen) > 8
 
 
@@ -171,7 +182,7 @@ def _checked_members(source: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
         if name.casefold() in folded:
             raise BundleError(f"The bundle zip holds {name!r} twice. Do not use it.")
         folded.add(name.casefold())
-        if not info.is_dir():
+        if not info.is_dir() and name.split("/")[0] != _MAC_FOLDER:
             members[name] = info
     return members
 

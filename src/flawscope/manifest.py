@@ -31,6 +31,12 @@ Role = Literal["gate", "classify", "segment"]
 FileRole = Literal["onnx", "onnx_int8", "openvino", "litert", "weights"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
+_MOST_SIDE_PX = 16384
+_MOST_PX = 2**26
+"""67 megapixels: a network's input of so many pixels takes 0.8 GB before its first layer."""
+_LEAST_STD, _MOST_MEAN = 1e-6, 1e6
+"""Beyond these float32 has no numbers for what the network is given."""
+
 
 class Strict(BaseModel):
     """Base: frozen, unknown keys refused, no NaN or infinity."""
@@ -115,13 +121,18 @@ class InputSpec(Strict):
         count = self.channel_count
         if len(self.mean) != count or len(self.std) != count:
             raise ValueError(f"mean and std need {count} values for channels = {self.channels!r}")
-        if any(value <= 0 for value in self.std):
-            raise ValueError("std must be above 0")
+        if any(value < _LEAST_STD for value in self.std):
+            raise ValueError(f"std must be at least {_LEAST_STD:g}")
+        if any(abs(value) > _MOST_MEAN for value in self.mean):
+            raise ValueError(f"mean lies between {-_MOST_MEAN:g} and {_MOST_MEAN:g}")
         if self.mode == "resize":
             if (self.size_hw is None) == (self.factor is None):
                 raise ValueError("mode 'resize' needs either size_hw or factor")
-            if self.size_hw is not None and min(self.size_hw) < 1:
-                raise ValueError("size_hw must be at least 1 x 1")
+            if self.size_hw is not None and not _is_size(self.size_hw):
+                raise ValueError(
+                    f"size_hw is {list(self.size_hw)}; expected 1 to {_MOST_SIDE_PX} px a side, and at most "
+                    f"{_MOST_PX} px in all"
+                )
             return self
         if self.size_px % self.stride_multiple:
             raise ValueError(
@@ -318,6 +329,8 @@ class Manifest(Strict):
             raise ValueError("class names and ids must be unique")
         if self.task == "segmentation" and 0 in ids:
             raise ValueError("segmentation classes start at 1 (0 is background)")
+        if self.task == "classification" and not self.input.one_size:
+            raise ValueError("a classifier sees images of one size: mode 'resize' and size_hw")
         roles = [stage.role for stage in self.stages]
         if len(set(roles)) != len(roles):
             raise ValueError("a bundle has one stage of a role")
@@ -345,6 +358,10 @@ class Manifest(Strict):
     def to_json(self) -> str:
         """The manifest as stable, human-readable JSON text."""
         return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+
+def _is_size(size_hw: tuple[int, int]) -> bool:
+    return all(1 <= side <= _MOST_SIDE_PX for side in size_hw) and size_hw[0] * size_hw[1] <= _MOST_PX
 
 
 def _all_finite(value: object) -> bool:

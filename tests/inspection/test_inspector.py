@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from flawscope.bundle import Bundle, write_bundle_folder
 from flawscope.errors import BundleError, ImageError, MemoryLimitError, UsageError
 from flawscope.inspection import inspector as inspector_module
 from flawscope.inspection.inspector import Inspector, open_image
 from flawscope.inspection.options import PredictOptions
 from flawscope.inspection.runtimes import RUNTIMES, OnnxRuntime, default_threads, make_runtime
-from flawscope.manifest import Chosen, StageSpec
+from flawscope.manifest import Chosen, InputSpec, NetworkSpec, StageSpec
 from flawscope.types import Scale
 
-from .toy_networks import dark_bundle
+from .toy_networks import PLAIN, dark_bundle, dark_graph
 
 
 def photograph(height: int = 200, width: int = 300) -> np.ndarray:
@@ -145,6 +147,18 @@ def test_an_ensemble_is_the_mean_of_its_members(tmp_path: Path) -> None:
         Inspector([])
 
 
+def test_the_order_of_an_ensemble_does_not_matter_to_the_working_scale(tmp_path: Path) -> None:
+    tiles = dark_bundle(tmp_path / "a")
+    whole = dark_bundle(
+        tmp_path / "b", input=InputSpec(**{**PLAIN.model_dump(), "mode": "resize", "factor": 1})
+    )
+    options = PredictOptions(scales=(0.5,))
+    one, other = (Inspector(pair, options=options) for pair in ([tiles, whole], [whole, tiles]))
+    assert one.inspect(photograph()).notes == other.inspect(photograph()).notes == ("working scale 0.5",)
+    found, expected = (inspector.predict_probability(photograph()) for inspector in (one, other))
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_the_working_scale_is_told(tmp_path: Path) -> None:
     inspector = Inspector(dark_bundle(tmp_path / "b"), options=PredictOptions(scales=(0.5,)))
     assert inspector.inspect(photograph()).notes == ("working scale 0.5",)
@@ -200,6 +214,57 @@ def test_graphs_that_cannot_be_run_are_refused(tmp_path: Path) -> None:
     runtime = make_runtime(dark_bundle(tmp_path / "b"))
     with pytest.raises(BundleError, match="cannot run on input"):
         runtime.run(np.zeros((1, 5, 8, 8), dtype=np.float32))
+
+
+def test_onnx_runtime_that_is_broken_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = dark_bundle(tmp_path / "b")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(UsageError, match="Install it again"):
+        Inspector(bundle)
+
+
+def test_a_network_that_answers_nan_finds_nothing_in_silence_no_more(tmp_path: Path) -> None:
+    bundle = dark_bundle(tmp_path / "b")
+    (bundle.root / "model.onnx").write_bytes(dark_graph(gain=float("nan")))
+    with pytest.raises(BundleError, match="answers with NaN"):
+        Inspector(bundle).inspect(photograph())
+
+
+def torch_bundle(root: Path, weights: bytes, **options: object) -> Bundle:
+    network = NetworkSpec(name="unet", options={"in_channels": 3, "classes": 1, "widths": [2, 3], **options})
+    stage = StageSpec(network=network, files={"onnx": "model.onnx", "weights": "w.safetensors"})
+    manifest = dark_bundle(root.with_name("dark")).manifest.model_copy(update={"stages": (stage,)})
+    return write_bundle_folder(root, manifest, {"model.onnx": dark_graph(), "w.safetensors": weights})
+
+
+def test_weights_that_make_no_network_are_refused(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save
+
+    from flawscope.models.build import build_model
+
+    state = build_model("unet", widths=[2, 3]).state_dict()
+    good = save(state)
+    image = photograph(40, 40)
+    Inspector(torch_bundle(tmp_path / "0", good), runtime="torch").inspect(image)
+    wrong: list[tuple[bytes, dict[str, object], str]] = [
+        (b"garbage", {}, "do not fit"),
+        (good[:-9], {}, "do not fit"),
+        (b"", {}, "do not fit"),
+        (good, {"widths": [2, 4]}, "do not fit"),
+        (good, {"bogus": 1}, "cannot be built"),
+        (good, {"widths": "wide"}, "cannot be built"),
+    ]
+    for number, (weights, options, named) in enumerate(wrong, start=1):
+        bundle = torch_bundle(tmp_path / str(number), weights, **options)
+        with pytest.raises(BundleError, match=named):
+            Inspector(bundle, runtime="torch")
+    other = save(build_model("unet", widths=[2, 3], in_channels=2).state_dict())
+    with pytest.raises(BundleError, match="cannot run on input"):
+        Inspector(torch_bundle(tmp_path / "c", other, in_channels=2), runtime="torch").inspect(image)
+    state["head.bias"] = torch.full_like(state["head.bias"], torch.nan)
+    with pytest.raises(BundleError, match="answers with NaN"):
+        Inspector(torch_bundle(tmp_path / "n", save(state)), runtime="torch").inspect(image)
 
 
 def test_openvino_answers_as_onnx_runtime(tmp_path: Path) -> None:

@@ -185,6 +185,13 @@ def test_a_network_with_other_planes_or_sizes_than_the_manifest_says_is_refused(
     with pytest.raises(BundleError, match="must be equal"):
         predict_probability(picture(40, 40), Halving(), SPEC, 1)
 
+    class Merging(Identity):
+        def run(self, batch: FloatArray) -> FloatArray:
+            return batch[:1, :1].copy()
+
+    with pytest.raises(BundleError, match=r"1 answers to \d tiles"):
+        predict_probability(picture(300, 300), Merging(), SPEC, 1)
+
 
 @pytest.mark.parametrize(
     "array", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]

@@ -47,8 +47,18 @@ def test_an_ensemble_takes_the_mean_where_each_says_something(tmp_path: Path) ->
     one = dark_bundle(tmp_path / "a", width_errors={"crack": ERRORS})
     two = dark_bundle(tmp_path / "b", width_errors={"crack": other})
     silent = dark_bundle(tmp_path / "c")
-    assert width_errors_of([one, two], {"crack": 0.2}, 1.0)["crack"].bias_px == pytest.approx(4.0)
-    assert width_errors_of([one, silent], {"crack": 0.2}, 1.0) == {}
+    assert width_errors_of([one, two], {"crack": 0.2})["crack"].bias_px == pytest.approx(4.0)
+    assert width_errors_of([one, silent], {"crack": 0.2}) == {}
+
+
+def test_each_of_an_ensemble_has_its_error_in_its_own_pixels(tmp_path: Path) -> None:
+    one = dark_bundle(tmp_path / "a", width_errors={"crack": ERRORS})
+    half = InputSpec(**{**PLAIN.model_dump(), "mode": "resize", "factor": 0.5})
+    two = dark_bundle(tmp_path / "b", width_errors={"crack": ERRORS}, input=half)
+    # 1.5 px of the network at threshold 0.5: 1.5 px of the photograph in one, 3 px in the other.
+    for pair in ([one, two], [two, one]):
+        found = Inspector(pair).width_errors((100, 100), (1.0,))["crack"]
+        assert found.bias_px == pytest.approx((1.5 + 3.0) / 2)
 
 
 def test_a_manifest_without_them_keeps_its_text(tmp_path: Path) -> None:

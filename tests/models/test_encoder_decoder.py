@@ -193,6 +193,19 @@ def test_a_wrong_option_is_named(wrong: dict[str, Any], named: str) -> None:
         build_model("smp-unet", **wrong)
 
 
+@pytest.mark.parametrize("name", ["smp-fpn", "smp-deeplabv3plus", "smp-segformer"])
+def test_logits_on_another_grid_than_the_image_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="upsampling is 8; networks answer with logits a pixel"):
+        build_model(name, upsampling=8)
+    build_model(name, upsampling=4)
+
+
+def test_an_encoder_for_one_size_of_image_is_refused() -> None:
+    for name in ("smp-unet", "fcn-8s"):
+        with pytest.raises(ConfigError, match="one size only"):
+            build_model(name, encoder="tu-swin_tiny_patch4_window7_224")
+
+
 def test_an_unreachable_hub_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
     import segmentation_models_pytorch as smp
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from flawscope.errors import ConfigError
 from flawscope.models import build_model
+from flawscope.models.blocks import NORMS
 from flawscope.models.cost import count
 
 from .networks import (
@@ -115,8 +117,22 @@ def test_sides_are_silent_outside_training() -> None:
     assert isinstance(model.eval()(image(1, 3, 32, 32)), torch.Tensor)
 
 
-def test_an_image_of_one_pixel_is_seen() -> None:
-    assert build_model("unet", widths=(4, 4, 4)).eval()(image(1, 3, 1, 1)).shape == (1, 1, 1, 1)
+@pytest.mark.parametrize("norm", NORMS)
+def test_an_image_of_one_pixel_is_seen(norm: str) -> None:
+    model = build_model("unet", widths=(4, 4, 4), norm=norm).eval()
+    logits = model(image(1, 3, 1, 1))
+    assert logits.shape == (1, 1, 1, 1) and torch.isfinite(logits).all()
+
+
+def test_norms_are_torchs_own() -> None:
+    torch.manual_seed(0)
+    given = torch.randn(3, 8, 5, 6)
+    pairs: dict[str, nn.Module] = {"group": nn.GroupNorm(8, 8), "instance": nn.InstanceNorm2d(8, affine=True)}
+    for name, theirs in pairs.items():
+        ours = NORMS[name](8)
+        for one in (ours, theirs):
+            one.load_state_dict({"weight": torch.linspace(0.5, 2, 8), "bias": torch.linspace(-1, 1, 8)})
+        assert torch.equal(ours(given), theirs(given))
 
 
 @pytest.mark.parametrize(

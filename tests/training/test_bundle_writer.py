@@ -136,6 +136,27 @@ def test_a_coarser_network_raises_the_stride(tmp_path: Path) -> None:
     assert bundle.manifest.input.stride_multiple % stride == 0
 
 
+def test_a_stride_that_leaves_no_room_in_the_tile_widens_it(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    options = {"in_channels": 3, "classes": 1, "widths": [2] * 6}
+    spec = InputSpec(size_px=32, stride_multiple=4, halo_px=8, blend_px=4)
+    network = build_model("unet", **options)
+    bundle = write(network, tmp_path / "b", network_options=options, input_spec=spec)
+    assert bundle.manifest.input.stride_multiple == 32
+    assert bundle.manifest.input.size_px == 64
+    assert (bundle.manifest.input.halo_px, bundle.manifest.input.blend_px) == (8, 4)
+
+
+@pytest.mark.parametrize("norm", ["group", "instance"])
+def test_pictures_of_a_single_stride_are_compared_too(tmp_path: Path, norm: str) -> None:
+    torch.manual_seed(1)
+    options = {**OPTIONS, "norm": norm}
+    images = [IMAGES[0][:2, :2], IMAGES[0][:1, :1]]
+    network = build_model("unet", **options)
+    bundle = write(network, tmp_path / "b", network_options=options, parity_images=images)
+    assert bundle.manifest.parity_difference is not None
+
+
 def test_figures_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
     bundle = write(
         tiny(), tmp_path / "b", metrics={"f1": np.float32(0.5), "ap": float("nan"), "n": [1, (2,)]}

@@ -43,6 +43,7 @@ def test_another_network_is_named(tmp_path: Path) -> None:
     bundle = _bundle(tmp_path / "b", old, {"weights": save(old.state_dict())})
     with pytest.raises(ConfigError, match=r"has shape .* expected") as caught:
         load_initial(build_network(config, CRACK), bundle, config, CRACK)
+    assert "leave --init out" in str(caught.value)
     assert "[4, 12]" in str(caught.value) and "[4, 8]" in str(caught.value)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from flawscope.errors import TrainingError
+from flawscope.errors import ConfigError, TrainingError
 from flawscope.inspection.options import PredictOptions
 from flawscope.training.budget import Clock
 from flawscope.training.checkpoint import load_progress, load_weights
@@ -100,6 +100,15 @@ def test_the_length_decides_the_schedule_not_the_epochs(tmp_path: Path) -> None:
     assert progress.step == 6 and [row["step"] for row in progress.history] == [4, 6]
     assert job.session.schedule.total_steps == 6
     assert progress.history[-1]["lr"] < 0.01 * 0.01, "one-cycle lands at its end"
+
+
+def test_a_step_too_small_to_be_normalised_is_told(tmp_path: Path) -> None:
+    # Ten crops, three a step: the last one is alone, and its coarsest grid has one pixel.
+    config = settings(data={"crop_px": 2})
+    with pytest.raises(ConfigError, match=r"(?s)1 of 2 x 2 px .*train\.drop_last"):
+        fit(make_job(tmp_path, config))
+    config = settings(data={"crop_px": 2}, train={"drop_last": True})
+    assert fit(make_job(tmp_path / "dropped", config)).finished
 
 
 def test_nan_names_the_step_and_the_last_good_checkpoint(tmp_path: Path) -> None:

@@ -83,6 +83,11 @@ def run_tiles(
             raise BundleError(
                 f"The network turns {tiles.shape[-2:]} pixels into {logits.shape[-2:]}; they must be equal."
             )
+        if len(logits) != len(tiles):
+            raise BundleError(
+                f"The network gives {len(logits)} answers to {len(tiles)} tiles; expected one each.\n"
+                "Its graph was exported for one size of batch only; export it again."
+            )
         probability = activate(logits, spec, classes)
         probability = np.flip(probability, axes) if axes else probability
         total = probability if total is None else total + probability

@@ -270,8 +270,8 @@ class Inspector:
 
     def width_errors(self, size_hw: tuple[int, int], scales: tuple[float, ...]) -> dict[str, WidthError]:
         """Class name -> the error of its widths in a photograph of that size, worked on at those scales."""
-        factor = working_factor(size_hw, self.bundle.manifest.input, scales)
-        return width_errors_of(self.bundles, self.thresholds, factor)
+        factors = [working_factor(size_hw, bundle.manifest.input, scales) for bundle in self.bundles]
+        return width_errors_of(self.bundles, self.thresholds, factors)
 
     def need_bytes_per_px(self) -> float:
         """Memory that inspecting takes per pixel of the photograph, beside the decoded photograph itself."""
@@ -331,8 +331,9 @@ class Inspector:
         return Prediction(mask, probability, self.class_ids, stack if self.overlapping else None), scales
 
     def _collect(self, source: RowSource) -> tuple[FloatArray, tuple[float, ...]]:
-        """Probabilities C x H x W and the working scales, which the first network chooses for all."""
-        scales = working_scales(source, self._networks[0], self.options)
+        """Probabilities C x H x W and the working scales, which the first network of tiles chooses."""
+        leader = next((one for one in self._networks if one.spec.mode == "tile"), self._networks[0])
+        scales = working_scales(source, leader, self.options)
         height, width = source.size_hw
         out: FloatArray | None = None
         share = np.float32(1.0 / len(self._networks))

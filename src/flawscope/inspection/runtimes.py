@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from flawscope.bundle import Bundle
-from flawscope.errors import BundleError, MissingExtraError, UsageError
+from flawscope.errors import BundleError, ConfigError, MissingExtraError, UsageError
 from flawscope.manifest import FileRole, StageSpec
 from flawscope.types import FloatArray
 
@@ -45,8 +45,7 @@ class OnnxRuntime:
     name = "onnx"
 
     def __init__(self, path: Path | bytes, threads: int | None = None) -> None:
-        ort: Any = importlib.import_module("onnxruntime")  # slow: kept out of --help
-
+        ort = _import_onnxruntime()
         self.threads = threads or default_threads()
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
@@ -72,7 +71,7 @@ class OnnxRuntime:
             raise BundleError(
                 f"The network cannot run on input {batch.shape}: {_one_line(error)}."
             ) from error
-        return np.asarray(answer, dtype=np.float32)
+        return _numbers(np.asarray(answer, dtype=np.float32))
 
 
 class OpenVinoRuntime:
@@ -95,7 +94,13 @@ class OpenVinoRuntime:
 
     def run(self, batch: FloatArray) -> FloatArray:
         """Logits N x K x H x W of N x C x H x W float32."""
-        return np.array(self._model([batch])[0], dtype=np.float32)
+        try:
+            answer = self._model([batch])[0]
+        except Exception as error:
+            raise BundleError(
+                f"The network cannot run on input {batch.shape}: {_one_line(error)}."
+            ) from error
+        return _numbers(np.array(answer, dtype=np.float32))
 
 
 class TorchRuntime:
@@ -114,9 +119,21 @@ class TorchRuntime:
         """Logits N x K x H x W of N x C x H x W float32."""
         torch = self._torch
         with torch.inference_mode():
-            answer = self.module(torch.from_numpy(np.ascontiguousarray(batch)).to(self._device))
+            try:
+                answer = self.module(torch.from_numpy(np.ascontiguousarray(batch)).to(self._device))
+            except (RuntimeError, ValueError) as error:  # also memory that ran out
+                raise BundleError(
+                    f"The network cannot run on input {batch.shape}: {_one_line(error)}."
+                ) from error
             answer = answer[0] if isinstance(answer, list | tuple) else answer
             return np.asarray(answer.float().cpu().numpy(), dtype=np.float32)
+
+
+class _BundledTorchRuntime(TorchRuntime):
+    """The same of a bundle: in training the loop itself sees to weights that are no numbers."""
+
+    def run(self, batch: FloatArray) -> FloatArray:
+        return _numbers(super().run(batch))
 
 
 RUNTIMES: dict[str, Callable[[Bundle, StageSpec, int | None], Runtime]] = {}
@@ -163,20 +180,26 @@ def _torch(bundle: Bundle, stage: StageSpec, threads: int | None) -> Runtime:
     # Higher floors, met by name at run time only: the torch adapter is the one exception to the layering.
     build: Any = importlib.import_module("flawscope.models.build").build_model
     load: Any = importlib.import_module("safetensors.torch").load_file
+    unreadable: type[Exception] = importlib.import_module("safetensors").SafetensorError
     options = dict(stage.network.options)
     if "encoder_weights" in options:  # the weights come from the bundle; never from the network
         options["encoder_weights"] = "none"
-    module = build(stage.network.name, **options)
+    try:
+        module = build(stage.network.name, **options)
+    except ConfigError as error:  # nobody configured anything: it is the bundle that says so
+        raise BundleError(
+            f"The network of {bundle.source} cannot be built: {_one_line(error)}\nUse --runtime onnx."
+        ) from error
     try:
         module.load_state_dict(load(str(path)))
-    except RuntimeError as error:
+    except (RuntimeError, unreadable) as error:
         raise BundleError(
             f"The weights of {bundle.source} do not fit its network {stage.network.name!r}: "
-            f"{_one_line(error)}."
+            f"{_one_line(error)}.\nUse --runtime onnx."
         ) from error
     if threads is not None:
         torch.set_num_threads(threads)
-    return TorchRuntime(module, threads)
+    return _BundledTorchRuntime(module, threads)
 
 
 RUNTIMES.update({"onnx": _onnx, "openvino": _openvino, "torch": _torch})
@@ -195,11 +218,31 @@ def _file(bundle: Bundle, stage: StageSpec, runtime: str) -> Path:
     )
 
 
+def _import_onnxruntime() -> Any:
+    try:
+        return importlib.import_module("onnxruntime")  # slow: kept out of --help
+    except ImportError as error:
+        raise UsageError(
+            f"ONNX Runtime cannot be loaded: {_one_line(error)}.\n"
+            "Install it again with: pip install --force-reinstall onnxruntime"
+        ) from error
+
+
 def _import_torch() -> Any:
     try:
         return importlib.import_module("torch")
     except ImportError as error:
         raise MissingExtraError("The torch runtime", "train") from error
+
+
+def _numbers(logits: FloatArray) -> FloatArray:
+    """The logits themselves; no threshold would ever find a defect in NaN."""
+    if np.isnan(logits.max()):
+        raise BundleError(
+            "The network answers with NaN (not a number): its weights, or mean and std of its input, are "
+            "damaged.\nExport the bundle again, or train it anew."
+        )
+    return logits
 
 
 def _one_line(error: BaseException) -> str:

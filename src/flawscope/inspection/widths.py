@@ -29,14 +29,21 @@ def width_error_at(errors: WidthErrors, threshold: float, factor: float) -> Widt
 
 
 def width_errors_of(
-    bundles: Sequence[Bundle], thresholds: Mapping[str, float], factor: float
+    bundles: Sequence[Bundle], thresholds: Mapping[str, float], factors: Sequence[float] | None = None
 ) -> dict[str, WidthError]:
     """Class name -> the error of its widths, the mean of an ensemble; nothing for a class that one of the
-    bundles says nothing of."""
+    bundles says nothing of.
+
+    ``factors``: network pixels to one of the photograph, for each bundle; None: 1 for all.
+    """
     found = {}
     for name, threshold in thresholds.items():
         told = [bundle.manifest.width_errors.get(name) for bundle in bundles]
-        each = [width_error_at(one, threshold, factor) for one in told if one is not None]
+        each = [
+            width_error_at(one, threshold, factor)
+            for one, factor in zip(told, factors or [1.0] * len(told), strict=True)
+            if one is not None
+        ]
         if len(each) == len(bundles):
             found[name] = WidthError(
                 float(np.mean([one.bias_px for one in each])), float(np.mean([one.u_px for one in each]))

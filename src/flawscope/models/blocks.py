@@ -15,10 +15,30 @@ from torch.nn import functional
 from flawscope.errors import ConfigError
 from flawscope.models.upsampling import BilinearTransposed
 
+
+class GroupNorm(nn.GroupNorm):
+    """torch's, also for groups of a single value, which come out as the bias: tiny pictures have such."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N x C x H x W to the same shape."""
+        return torch.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """torch's with weight and bias, also for grids of 1 x 1, which come out as the bias."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=True)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """N x C x H x W to the same shape."""
+        return torch.instance_norm(input, self.weight, self.bias, None, None, True, 0.0, self.eps, True)
+
+
 NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
-    "group": lambda channels: nn.GroupNorm(_group_count(channels), channels),
-    "instance": lambda channels: nn.InstanceNorm2d(channels, affine=True),
+    "group": lambda channels: GroupNorm(_group_count(channels), channels),
+    "instance": InstanceNorm,
     "none": lambda _channels: nn.Identity(),
 }
 """Normalisation by name: channels -> module."""

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from flawscope.errors import ConfigError, MissingExtraError
-from flawscope.models.encoder_decoder import load_encoder_weights
+from flawscope.models.encoder_decoder import load_encoder_weights, of_one_size
 from flawscope.models.lab_cnn import build_lab_cnn
 from flawscope.models.lenet import build_lenet5
 from flawscope.models.unet_classifier import build_unet_classifier
@@ -110,7 +110,7 @@ def build_timm(
         near = get_close_matches(timm_name, timm.list_models(), n=3)
         hint = f" Did you mean {', '.join(near)}?" if near else ""
         raise ConfigError(f"timm_name is {timm_name!r}, which timm does not know.{hint}")
-    if size_hw is not None and _of_one_size(timm_name):
+    if size_hw is not None and of_one_size(timm_name):
         options = {"img_size": tuple(size_hw), **options}
     try:
         network: nn.Module = timm.create_model(
@@ -119,14 +119,6 @@ def build_timm(
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise ConfigError(f"timm's {timm_name} cannot be built with these options: {error}") from error
     return LibraryClassifier(_with_weights(network, encoder_weights))
-
-
-def _of_one_size(timm_name: str) -> bool:
-    """Whether the network is built for one size of image, as most transformers are."""
-    from timm.models import get_pretrained_cfg
-
-    settings = get_pretrained_cfg(timm_name)
-    return bool(settings is not None and settings.fixed_input_size)
 
 
 def change_channels(network: nn.Module, in_channels: int) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from inspect import signature
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,10 @@ _HEADS = {
 """What the libraries call the layers that name the classes."""
 _COUNTER = "num_batches_tracked"
 """A number of BatchNorm's that no answer depends on, absent from files of older libraries."""
-_NO_LOGITS = ("activation", "aux_params")
+_NO_LOGITS = ("activation", "aux_params", "upsampling")
 """Options of the library that make its answer something else than logits a pixel."""
+_TRIAL_HW = (64, 96)
+"""Size of image that encoders built for one size are tried with."""
 
 
 class EncoderDecoder(nn.Module):
@@ -88,6 +90,7 @@ def build_encoder_decoder(
     if prior is not None:
         last = [part for part in network.segmentation_head.modules() if isinstance(part, nn.Conv2d)][-1]  # type: ignore[union-attr]
         set_prior(last, prior)
+    _check_any_size(name, encoder, network, in_channels)
     stride = int(getattr(network.encoder, "output_stride", _STRIDE_MULTIPLE))
     return EncoderDecoder(network, max(stride, _STRIDE_MULTIPLE))
 
@@ -106,6 +109,7 @@ def make_encoder(name: str, encoder: str, in_channels: int, encoder_weights: str
         )
     if encoder_weights.startswith("file:"):
         load_encoder_weights(made, Path(encoder_weights.removeprefix("file:")))
+    _check_any_size(name, encoder, made, in_channels)
     return made
 
 
@@ -150,17 +154,44 @@ def _check_encoder(encoder: str, weights: str, known: Sequence[str]) -> None:
 
 
 def _check_options(name: str, options: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    other = next((key for key in _NO_LOGITS if options.get(key) is not None), None)
+    known = {key: value for key, value in known.items() if value.kind is not Parameter.VAR_KEYWORD}
+    defaults = {key: known[key].default for key in _NO_LOGITS if key in known}
+    other = next((key for key, usual in defaults.items() if options.get(key, usual) != usual), None)
     if other:
         raise ConfigError(
             f"network {name}: {other} is {options[other]!r}; networks answer with logits a pixel and nothing "
             f"else here.\nLeave it out; input.activation says what the logits mean."
         )
-    known = {key: value for key, value in known.items() if key not in _NO_LOGITS}
     # The library takes any keyword and forgets those it does not know.
     unknown = sorted(options.keys() - known.keys())
     if unknown:
-        raise ConfigError(f"network {name} has no option {unknown[0]!r}; it has {', '.join(known)}.")
+        has = ", ".join(key for key in known if key not in _NO_LOGITS)
+        raise ConfigError(f"network {name} has no option {unknown[0]!r}; it has {has}.")
+
+
+def of_one_size(timm_name: str) -> bool:
+    """Whether a network of timm is built for one size of image, as most transformers are."""
+    from timm.models import get_pretrained_cfg
+
+    settings = get_pretrained_cfg(timm_name)
+    return bool(settings is not None and settings.fixed_input_size)
+
+
+def _check_any_size(name: str, encoder: str, network: nn.Module, in_channels: int) -> None:
+    """Raise ConfigError for an encoder that takes one size of image; some that say so take others too."""
+    if not encoder.startswith("tu-") or not of_one_size(encoder.removeprefix("tu-")):
+        return
+    training = network.training
+    try:
+        with torch.no_grad():
+            network.eval()(torch.zeros(1, in_channels, *_TRIAL_HW))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise ConfigError(
+            f"{name}: the encoder {encoder} takes images of one size only ({error}).\n"
+            "Expected one for any size, such as resnet18, mit_b0 or tu-convnext_atto."
+        ) from error
+    finally:
+        network.train(training)
 
 
 def load_encoder_weights(encoder: nn.Module, path: Path) -> None:

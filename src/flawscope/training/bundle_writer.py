@@ -151,7 +151,7 @@ def check_label_parity(
     try:
         found = np.concatenate([label_probabilities([image], exported, spec, classes) for image in some])
     except BundleError as error:
-        raise ParityError(f"{error}\nNo bundle was written.") from error
+        raise _not_run(error) from error
     difference = np.abs(expected - found)
     _check_difference(difference, exported.name)
     return float(difference.max())
@@ -166,10 +166,18 @@ def check_parity(
     for image in images:
         picture = resize_for(image, spec)
         expected = predict_probability(picture, trained, spec, classes)
-        difference = np.abs(expected - predict_probability(picture, exported, spec, classes))
+        try:
+            found = predict_probability(picture, exported, spec, classes)
+        except BundleError as error:
+            raise _not_run(error) from error
+        difference = np.abs(expected - found)
         _check_difference(difference, exported.name)
         largest = max(largest, float(difference.max()))
     return largest
+
+
+def _not_run(error: BundleError) -> ParityError:
+    return ParityError(f"{str(error).splitlines()[0]}\nNo bundle was written.")
 
 
 def _check_difference(difference: FloatArray, name: str) -> None:
@@ -186,7 +194,9 @@ def _with_stride(spec: InputSpec, stride: int) -> InputSpec:
     if spec.stride_multiple % stride == 0:
         return spec
     values = {**spec.model_dump(), "stride_multiple": stride}
-    values["size_px"] = -(-spec.size_px // stride) * stride
+    # Twice the halo, the ramp and one step of the wider stride must still fit into a tile.
+    least_px = max(spec.size_px, spec.overlap_px + stride) if spec.mode == "tile" else spec.size_px
+    values["size_px"] = -(-least_px // stride) * stride
     return InputSpec(**values)
 
 

@@ -26,8 +26,6 @@ def check_together(config: TrainConfig) -> None:
         raise ValueError(f"input.mean is {list(config.input.mean)}; expected values from 0 to 1, not to 255")
     if not all(std <= 1 for std in config.input.std):
         raise ValueError(f"input.std is {list(config.input.std)}; expected values above 0 up to 1, not 255")
-    if config.input.size_hw is not None and max(config.input.size_hw) > 16384:
-        raise ValueError(f"input.size_hw is {list(config.input.size_hw)}; expected at most 16384 px a side")
     if config.bundle.size_hw is not None and (config.task != "segmentation" or not config.input.one_size):
         raise ValueError(
             "bundle.size_hw goes with masks and input.size_hw; expected none, for labels, tiles and shares "

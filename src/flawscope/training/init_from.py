@@ -50,7 +50,8 @@ def load_initial(
         raise ConfigError(
             f"The weights of {bundle_path} do not fit the configured network: {shown}.\n"
             f"They belong to {theirs}; configured is {config.model.name} with {config.model.options}, "
-            "classes " + ", ".join(info.name for info in classes) + "."
+            "classes " + ", ".join(info.name for info in classes) + ". "
+            "Configure that network and as many classes, or leave --init out."
         )
     network.load_state_dict(weights)
 

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from flawscope.errors import TrainingError
+from flawscope.errors import ConfigError, TrainingError
 from flawscope.images.atomic import write_text_atomic
 from flawscope.training.budget import Clock, Pace
 from flawscope.training.checkpoint import Progress, load_checkpoint, save_checkpoint, save_weights
@@ -160,7 +160,7 @@ def take_step(
         target, valid = to_target(mask.to(session.device), classes, config.input.activation)
         last = number == len(step.shares) - 1
         with contextlib.nullcontext() if last else accelerator.no_sync(session.wrapped):
-            logits = session.wrapped(image)
+            logits = _answer(session, image)
             loss = session.loss(logits, target, valid) * share
             accelerator.backward(loss)
         if session.watches_dice:
@@ -173,6 +173,20 @@ def take_step(
     if session.ema is not None:
         session.ema.update(session.network)
     return accelerator.reduce(total, "mean") if accelerator.num_processes > 1 else total
+
+
+def _answer(session: Session, image: Tensor) -> Any:
+    """Logits of a batch of training. Raises ConfigError where it is too small to be normalised."""
+    try:
+        return session.wrapped(image)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ConfigError(
+            f"The network normalises over a batch, and {len(image)} of {image.shape[-1]} x {image.shape[-2]} "
+            "px leaves it one value a channel; it needs two.\n"
+            "Set train.drop_last = true where only the last step is so small, else a larger train.batch."
+        ) from error
 
 
 def _take_losses(job: Job, progress: Progress, pending: list[Tensor]) -> None:
