@@ -159,6 +159,18 @@ def test_the_order_of_an_ensemble_does_not_matter_to_the_working_scale(tmp_path:
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+def test_a_working_scale_that_no_network_can_heed_is_refused(tmp_path: Path) -> None:
+    sized = dark_bundle(
+        tmp_path / "b", input=InputSpec(**{**PLAIN.model_dump(), "mode": "resize", "factor": 1})
+    )
+    with pytest.raises(UsageError, match=r"sizes every photograph[^\n]*\nLeave --working-scale out"):
+        Inspector(sized, options=PredictOptions(scales=(0.5,)))
+    for scales in ("native", "auto", (1.0,)):
+        Inspector(sized, options=PredictOptions(scales=scales))  # type: ignore[arg-type]
+    tiled = dark_bundle(tmp_path / "tiled")
+    Inspector([sized, tiled], options=PredictOptions(scales=(0.5,)))
+
+
 def test_the_working_scale_is_told(tmp_path: Path) -> None:
     inspector = Inspector(dark_bundle(tmp_path / "b"), options=PredictOptions(scales=(0.5,)))
     assert inspector.inspect(photograph()).notes == ("working scale 0.5",)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from flawscope.bundle import Bundle
 from flawscope.errors import BundleError, UsageError
+from flawscope.inspection.options import Scales
 
 BundleLike = Bundle | str | os.PathLike[str]
 
@@ -33,6 +34,29 @@ def load_all(bundle: BundleLike | Sequence[BundleLike]) -> tuple[Bundle, ...]:
     return loaded
 
 
+def check_given(
+    bundles: Sequence[Bundle],
+    scales: Scales,
+    thresholds: Mapping[str, float] | None,
+    min_area_px: Mapping[str, int] | None,
+) -> None:
+    """Refuse what none of the bundles can heed, instead of passing over it in silence.
+
+    Raises UsageError, and BundleError for classifiers that cannot answer together.
+    """
+    names = [item.name for item in bundles[0].classes]
+    check_known(names, thresholds, "threshold")
+    check_known(names, min_area_px, "minimum area")
+    sized = all(bundle.manifest.input.mode == "resize" for bundle in bundles)
+    if sized and scales not in ("native", "auto", (1.0,)):
+        raise UsageError(
+            f"A working scale is given, but {bundles[0].source} sizes every photograph to its own input.\n"
+            "Leave --working-scale out."
+        )
+    if bundles[0].manifest.task == "classification":
+        check_labels(bundles, thresholds, min_area_px)
+
+
 def check_known(names: Sequence[str], values: Mapping[str, float] | None, what: str) -> None:
     """Refuse names that are no class of the model. Raises UsageError."""
     unknown = sorted(set(values or {}) - set(names))
@@ -46,7 +70,7 @@ def check_known(names: Sequence[str], values: Mapping[str, float] | None, what: 
 def check_labels(
     bundles: Sequence[Bundle], thresholds: Mapping[str, float] | None, min_area_px: Mapping[str, int] | None
 ) -> None:
-    """Refuse what a classifier cannot heed, instead of passing over it in silence."""
+    """Refuse what a classifier cannot heed."""
     heads = {bundle.manifest.input.activation for bundle in bundles}
     if len(heads) > 1:
         raise BundleError(

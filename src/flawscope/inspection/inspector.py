@@ -20,7 +20,7 @@ from flawscope.images.memory import check_size
 from flawscope.images.sources import ImageSource, open_windowed, read_size
 from flawscope.inspection.areas import LeastPixels, areas_at
 from flawscope.inspection.bands import ArraySource, Band, RowSource
-from flawscope.inspection.ensemble import BundleLike, check_known, check_labels, check_values, load_all
+from flawscope.inspection.ensemble import BundleLike, check_given, check_values, load_all
 from flawscope.inspection.gate import chosen_in_two_steps, joint_scores, load_gates, nothing_found
 from flawscope.inspection.labels import average, chosen_classes, label_findings, label_probabilities, seen_of
 from flawscope.inspection.options import PredictOptions
@@ -79,10 +79,7 @@ class Inspector:
         self.classes: tuple[ClassInfo, ...] = self.bundles[0].classes
         self.task: Task = self.bundles[0].manifest.task
         names = [item.name for item in self.classes]
-        check_known(names, thresholds, "threshold")
-        check_known(names, min_area_px, "minimum area")
-        if self.task == "classification":
-            check_labels(self.bundles, thresholds, min_area_px)
+        check_given(self.bundles, self.options.scales, thresholds, min_area_px)
         self.thresholds = {name: _mean(bundle.threshold(name) for bundle in self.bundles) for name in names}
         self.thresholds.update(thresholds or {})
         self._least = LeastPixels(self.bundles, min_area_px or {})
