@@ -177,7 +177,7 @@ def check_parity(
 
 
 def _not_run(error: BundleError) -> ParityError:
-    return ParityError(f"{str(error).splitlines()[0]}\nNo bundle was written.")
+    return ParityError(f"{error}\nNo bundle was written.")
 
 
 def _check_difference(difference: FloatArray, name: str) -> None:
