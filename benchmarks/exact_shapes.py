@@ -1,4 +1,5 @@
-"""Shapes whose length and width are known from their formula, as masks: bars, wedges, rings, crosses, Ys.
+"""Shapes whose length and width are known from their formula, as masks: bars, wedges, rings, crosses, Ys,
+bent lines.
 
 A pixel belongs to a shape when its centre lies inside; pixel centres lie on whole numbers.
 """
@@ -11,12 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 
 Array = npt.NDArray[np.float64]
 MaskArray = npt.NDArray[np.uint8]
 BORDER_PX = 6
 OFF_GRID_XY = (0.137, 0.283)
 """Keeps edges away from pixel centres, where inside and outside would hang on rounding."""
+
+
+_CHAIN_STEP_PX = 0.05
+"""How closely a bent line is sampled; half of its square over the width is how far its rim is off."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,6 +82,19 @@ def star(arm: float, width: float, angles_deg: tuple[float, ...], name: str) -> 
         along, across = _turned(*_grid(size), centre, angle)
         inside |= (along >= 0) & (along <= arm) & (np.abs(across) <= width / 2)
     return Shape(name, inside.astype(np.uint8), arm * len(angles_deg), _constant(width), width)
+
+
+def thick_line(points_xy: Array, width: float, name: str) -> Shape:
+    """All within half a width of a chain of points (N x 2): round ends, whose caps count to the length."""
+    along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(points_xy, axis=0).T))])
+    fine = np.arange(0.0, along[-1], _CHAIN_STEP_PX)
+    chain = np.column_stack([np.interp(fine, along, points_xy[:, axis]) for axis in (0, 1)])
+    chain += BORDER_PX + width / 2 + np.array(OFF_GRID_XY) - chain.min(axis=0)
+    columns, rows = np.ceil(chain.max(axis=0) + width / 2 + BORDER_PX).astype(int)
+    y, x = np.mgrid[:rows, :columns]
+    distance, _ = cKDTree(chain).query(np.column_stack([x.ravel(), y.ravel()]), distance_upper_bound=width)
+    inside = (distance <= width / 2).reshape(rows, columns)
+    return Shape(name, inside.astype(np.uint8), float(along[-1]) + width, _constant(width), width)
 
 
 def _constant(width: float) -> Callable[[Array], Array]:

@@ -6,13 +6,14 @@ No network takes part: masks are exact, so what is left is the error of measurin
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from common import Figures, make_parser, say, write_result
-from exact_shapes import Shape, bar, ring, star, wedge
+from exact_shapes import Shape, bar, ring, star, thick_line, wedge
 
 if TYPE_CHECKING:
     from flawscope.data.synthetic import CrackTruth
@@ -24,6 +25,13 @@ WIDTHS_PX = (2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0)
 ANGLES_DEG = tuple(float(angle) for angle in np.arange(0.0, 180.0, 7.5))
 BANDS_PX = ((0.0, 1.0), (1.0, 2.0), (2.0, 5.0), (5.0, 10.0), (10.0, 20.0))
 """True widths that synthetic errors are grouped by. Masks are at least 1 px wide: below that all are off."""
+BENT_WIDTHS_PX = (1.0, 2.0, 4.0, 8.0)
+AMPLITUDES_PX, PERIODS_PX, TURNS_DEG = (2.0, 4.0, 8.0), (12.0, 24.0, 48.0, 96.0), (0.0, 27.0)
+"""Of sine lines and zigzags."""
+STEPS_PX, SPREADS_RAD = (4.0, 8.0, 16.0), (0.3, 0.6)
+"""Of random walks: their straight pieces, and how far those turn from the mean heading."""
+_TIGHTEST = 0.9
+"""Half the width over the smallest radius of a bend."""
 FORKED = ("cross", "y")
 """Shapes whose arms share pixels, so that area over length is not their width."""
 
@@ -41,6 +49,34 @@ def shapes(
             yield star(6 * width + 30, width, tuple(angle + k * 90 for k in range(4)), "cross")
             yield star(6 * width + 30, width, tuple(angle + k * 120 for k in range(3)), "y")
         yield ring(3 * width + 20, width, shift)
+
+
+def bent_lines(widths_px: Sequence[float] = BENT_WIDTHS_PX, length: float = 192.0) -> Iterable[Shape]:
+    """Sine lines, zigzags and random walks, none of which bends more tightly than its width allows."""
+    for width in widths_px:
+        for amplitude, period in product(AMPLITUDES_PX, PERIODS_PX):
+            legs = np.arange(0.0, length + period, period / 2)
+            zigzag = np.column_stack([legs, amplitude * (-1.0) ** np.arange(len(legs))])
+            x = np.linspace(0.0, length, 3000)
+            sine = np.column_stack([x, amplitude * np.sin(2 * np.pi * x / period)])
+            for angle in TURNS_DEG:
+                if amplitude * (2 * np.pi / period) ** 2 * width / 2 <= _TIGHTEST:
+                    yield thick_line(_turned(sine, angle), width, "sine")
+                if np.hypot(2 * amplitude, period / 2) >= 2 * width and 4 * amplitude <= 2 * period:
+                    yield thick_line(_turned(zigzag, angle), width, "zigzag")
+        for step, spread, seed in product(STEPS_PX, SPREADS_RAD, range(2)):
+            if step >= 1.2 * width:
+                random = np.random.default_rng((seed, int(step), int(100 * spread)))
+                heading = random.uniform(0, 2 * np.pi) + np.clip(
+                    random.normal(0.0, spread, int(length / step)), -1.2, 1.2
+                )
+                steps = step * np.column_stack([np.cos(heading), np.sin(heading)])
+                yield thick_line(np.vstack([np.zeros((1, 2)), np.cumsum(steps, axis=0)]), width, "walk")
+
+
+def _turned(points_xy: Array, angle_deg: float) -> Array:
+    cosine, sine = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    return points_xy @ np.array([[cosine, sine], [-sine, cosine]])
 
 
 def shape_errors(shape: Shape) -> Figures:
@@ -63,6 +99,7 @@ def shape_errors(shape: Shape) -> Figures:
         "width_to_mask": abs(finding.width_mean_px - drawn) if shape.name not in FORKED else float("nan"),
         "width_along_p95": float(np.percentile(error, 95)) if len(error) else float("nan"),
         "length": abs(finding.length_px / shape.length_px - 1),
+        "length_signed": finding.length_px / shape.length_px - 1,
         "pieces": len(findings),
     }
 
@@ -83,6 +120,7 @@ def golden(every: Iterable[Shape]) -> Figures:
             "width_along_error_px_p95_max": table["width_along_p95"].max(),
             "length_error_max": table["length"].max(),
             "length_error_mean": table["length"].mean(),
+            "length_bias": table["length_signed"].mean(),
             "in_several_pieces": int((table["pieces"] > 1).sum()),
         }
     return out
@@ -171,6 +209,13 @@ def main() -> None:
             f"({_of_mask(name, row)}), "
             f"widths along the line by {row['width_along_error_px_p95_max']:.2f} px (95th percentile), "
             f"length by at most {100 * row['length_error_max']:.2f} %"
+        )
+    figures["bent"] = golden(bent_lines())
+    for name, row in figures["bent"].items():
+        say(
+            f"{name} ({row['shapes']}): mean width off by {row['width_mean_error_px_mean']:.2f} px "
+            f"on average, length by {100 * row['length_bias']:+.2f} % "
+            f"(at worst {100 * row['length_error_max']:.2f} %)"
         )
     figures["synthetic"] = synthetic(options.pictures, options.size)
     shown = figures["synthetic"]["all"]
