@@ -305,7 +305,7 @@ def test_voc_boxes_are_filled_and_said_to_be_rough(tmp_path: Path) -> None:
         (_object(box=(1, 2, "inf", 4)), "object 2: has no box of four numbers"),
         ("<size><width>320</width><height>240</height></size>", "says 320 x 240 px, but 1.jpg has 32 x 24"),
         (_object(box=(9, 2, 3, 4)), "sides are swapped"),
-        (_object(box=(500, 700, 900, 800)), r"1\.xml: object 2 lies outside 1\.jpg of 32 x 24 px"),
+        (_object(box=(500, 700, 900, 800)), r"1\.xml, object 2: lies outside 1\.jpg of 32 x 24 px"),
         (_object(name=""), "has no name"),
         ("<object>", "cannot be read as XML"),
     ],

@@ -9,7 +9,6 @@ What is marked ``iscrowd`` counts as a mark of its class: CVAT says so of every 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from flawscope.data.description import ReadOptions
 from flawscope.data.layouts.json_files import both_ends, read_json
 from flawscope.data.layouts.pairs import PART_OF_FOLDER, files_below, subfolders
 from flawscope.data.layouts.rows import Refusals
-from flawscope.data.layouts.shapes import Annotated, Shape, build, crosses_itself, lies_outside
+from flawscope.data.layouts.shapes import Annotated, Shape, build, ring_problem
 from flawscope.errors import DataError, ImageError, LayoutError
 from flawscope.images.rle import decode_rle
 from flawscope.images.sources import read_size
@@ -255,23 +254,3 @@ def _shape(
         if problem:
             return problem, None
     return "", Shape(class_id, tuple(tuple(float(value) for value in ring) for ring in drawn), where=where)
-
-
-def ring_problem(ring: object, size_hw: tuple[int, int] | None = None) -> str:
-    """What is wrong with a polygon x1, y1, x2, y2, ... of an image of that size; empty when nothing."""
-    if not isinstance(ring, Sequence) or len(ring) < 6 or len(ring) % 2:
-        return "holds a polygon that is no list of three points (x, y) or more"
-    if not all(map(_is_number, ring)):
-        return "holds a polygon with a coordinate that is no number"
-    if size_hw is not None and lies_outside(ring, size_hw):
-        return f"lies outside its image of {size_hw[1]} x {size_hw[0]} px"
-    if crosses_itself(ring):
-        return "holds a polygon that crosses itself; expected sides that do not cross"
-    return ""
-
-
-def _is_number(value: object) -> bool:
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        return False

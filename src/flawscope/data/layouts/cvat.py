@@ -14,10 +14,9 @@ from xml.etree import ElementTree
 
 from flawscope.data.dataset import Dataset
 from flawscope.data.description import ReadOptions
-from flawscope.data.layouts.coco import ring_problem
 from flawscope.data.layouts.pairs import PART_OF_FOLDER, images_by_path
 from flawscope.data.layouts.rows import Refusals
-from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build, turned
+from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build, ring_problem, turned
 from flawscope.errors import DataError, ImageError, LayoutError
 from flawscope.images.rle import decode_rle
 from flawscope.images.sources import read_size

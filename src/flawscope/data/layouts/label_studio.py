@@ -16,11 +16,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from flawscope.data.dataset import Dataset
 from flawscope.data.description import ReadOptions
-from flawscope.data.layouts.coco import ring_problem
 from flawscope.data.layouts.json_files import both_ends, read_json
 from flawscope.data.layouts.pairs import images_by_path
 from flawscope.data.layouts.rows import Refusals
-from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build, turned
+from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build, ring_problem, turned
 from flawscope.errors import DataError, ImageError, LayoutError
 from flawscope.images.rle import decode_rle
 from flawscope.images.sources import is_image_name, read_size

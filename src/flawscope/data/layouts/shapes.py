@@ -6,6 +6,7 @@ is inside when its centre is.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -109,6 +110,26 @@ def crosses_itself(ring: Sequence[float]) -> bool:
         if ((one < 0) & (two < 0)).any():
             return True
     return False
+
+
+def ring_problem(ring: object, size_hw: tuple[int, int] | None = None) -> str:
+    """What is wrong with a polygon x1, y1, x2, y2, ... of an image of that size; empty when nothing."""
+    if not isinstance(ring, Sequence) or len(ring) < 6 or len(ring) % 2:
+        return "holds a polygon that is no list of three points (x, y) or more"
+    if not all(map(_is_number, ring)):
+        return "holds a polygon with a coordinate that is no number"
+    if size_hw is not None and lies_outside(ring, size_hw):
+        return f"lies outside its image of {size_hw[1]} x {size_hw[0]} px"
+    if crosses_itself(ring):
+        return "holds a polygon that crosses itself; expected sides that do not cross"
+    return ""
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def _side(

@@ -85,9 +85,9 @@ def read(root: Path, options: ReadOptions) -> Dataset:
             refused.add(str(image), f"another image has the name of {files[key].name} too; expected one")
             continue
         left.discard(key)
-        wrong = _other_image(image, noted[key])
+        where, wrong = _other_image(image, files[key], noted[key])
         if wrong:
-            refused.add(str(files[key]), wrong)
+            refused.add(where, wrong)
             continue
         shapes = tuple(Shape(ids[name], (ring,), where=where) for name, ring, where in noted[key].boxes)
         found.append(Annotated(stem, image, shapes, str(files[key])))
@@ -103,19 +103,21 @@ def read(root: Path, options: ReadOptions) -> Dataset:
     return build(root, "voc", found, {number: name for name, number in ids.items()}, options, problems)
 
 
-def _other_image(image: Path, note: _Noted) -> str:
-    """What is wrong where a file is of another image: one of another size, or one that an object misses."""
+def _other_image(image: Path, file: Path, note: _Noted) -> tuple[str, str]:
+    """Where and what is wrong in a file of another image: one of another size, or one that an object misses.
+
+    Both are empty where nothing is.
+    """
     try:
         height, width = read_size(image)
     except ImageError:
-        return ""  # the integrity check names the image
+        return "", ""  # the integrity check names the image
     stated_h, stated_w = note.stated_hw
     stated = stated_h.isdecimal() and stated_w.isdecimal() and 0 not in (int(stated_h), int(stated_w))
     if stated and (int(stated_h), int(stated_w)) != (height, width):  # some write 0 for none
-        return f"says {stated_w} x {stated_h} px, but {image.name} has {width} x {height}"
+        return str(file), f"says {stated_w} x {stated_h} px, but {image.name} has {width} x {height}"
     missed = next((where for _, ring, where in note.boxes if lies_outside(ring, (height, width))), "")
-    number = missed.rpartition(" ")[2]
-    return f"object {number} lies outside {image.name} of {width} x {height} px" if missed else ""
+    return missed, f"lies outside {image.name} of {width} x {height} px" if missed else ""
 
 
 def _read_file(path: Path, refused: Refusals) -> _Noted | None:

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from flawscope.data.dataset import Dataset
 from flawscope.data.description import ReadOptions
-from flawscope.data.layouts.coco import ring_problem
 from flawscope.data.layouts.pairs import PART_OF_FOLDER, FolderPair, files_below, subfolders
 from flawscope.data.layouts.rows import Refusals
-from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build
+from flawscope.data.layouts.shapes import Annotated, Shape, box_ring, build, ring_problem
 from flawscope.data.layouts.yolo_yaml import names_in, parts_in, read_yaml
 from flawscope.errors import LayoutError
 
